@@ -1,0 +1,145 @@
+"""Every setting of a gate, with its unit in its name, its range beside its type, and its default.
+
+The loader (`gatepost_config.load`) reads a TOML file into `Settings`; nothing else does. A value
+without a default must be in the file. `config/gatepost.example.toml` states all of them.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+# A name that goes into MQTT topics and event ids.
+Name = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9-]{0,62}$")]
+# The BCM number of a line on the Pi's 40-pin header. 0 and 1 belong to the HAT EEPROM.
+BcmPin = Annotated[int, Meta(ge=2, le=27)]
+
+
+class _Section(Struct, frozen=True, forbid_unknown_fields=True):
+    """A table of the file. An unknown key is an error, never a silent default."""
+
+
+class Gate(_Section, frozen=True):
+    """Who this gate is."""
+
+    site: Name
+    name: Name
+
+
+class Lane(_Section, frozen=True):
+    """How long the lane waits, and how often it tries."""
+
+    # A pass must be shown within this time of somebody stepping up.
+    pass_timeout_s: Annotated[float, Meta(ge=2, le=120)] = 15.0
+    # One attempt to measure ends here, with or without enough samples.
+    measure_timeout_s: Annotated[float, Meta(ge=2, le=30)] = 6.0
+    # Attempts to measure one person before staff takes over. Ours: no document says.
+    measure_attempts: Annotated[int, Meta(ge=1, le=10)] = 3
+    # How long "try again" shows before the next attempt begins.
+    recheck_pause_s: Annotated[float, Meta(ge=0.5, le=30)] = 2.0
+    # The turnstile is free this long at most; the relay driver ends it by itself.
+    release_hold_s: Annotated[float, Meta(ge=0.1, le=30)] = 5.0
+    # How long "no entry" shows before the lane is ready for the next person.
+    refused_show_s: Annotated[float, Meta(ge=1, le=60)] = 4.0
+    # How long "please wait for staff" shows.
+    referred_show_s: Annotated[float, Meta(ge=1, le=600)] = 20.0
+
+
+class Screening(_Section, frozen=True):
+    """When a measured person passes. It is a screening, never a diagnosis."""
+
+    # Forehead reading to index, for this device on this site. It has no honest default: a bare
+    # skin reading compared with 37.3 passes nearly every fever.
+    offset_c: Annotated[float, Meta(ge=0, le=6)]
+    # Strictly more than this is referred (R004 to R006).
+    limit_c: Annotated[float, Meta(ge=35, le=42)] = 37.3
+    # Within this distance of the limit the person is measured once more.
+    guard_c: Annotated[float, Meta(ge=0, le=1)] = 0.2
+    # Samples of one attempt; the median counts.
+    samples: Annotated[int, Meta(ge=5, le=25)] = 5
+
+
+class Sensor(_Section, frozen=True):
+    """The MLX90614 and its bus."""
+
+    # /dev/i2c-N. A bus of its own: other traffic couples into the reading (datasheet p. 46).
+    i2c_bus: Annotated[int, Meta(ge=0, le=255)] = 3
+    address: Annotated[int, Meta(ge=0x08, le=0x77)] = 0x5A
+    # The bus must stay quiet for longer than the part's refresh and settling before a read.
+    sample_period_s: Annotated[float, Meta(ge=0.2, le=2)] = 0.28
+    # One word, with its repeats, must be there within this time.
+    deadline_s: Annotated[float, Meta(ge=0.01, le=2)] = 0.1
+
+
+class Pins(_Section, frozen=True):
+    """BCM lines. Outputs are active-high; inputs are contacts to ground with the pull-up on."""
+
+    entry_relay: BcmPin = 17
+    exit_relay: BcmPin = 27
+    green_lamp: BcmPin = 5
+    amber_lamp: BcmPin = 6
+    red_lamp: BcmPin = 13
+    buzzer: BcmPin = 12
+    presence: BcmPin = 23
+    passage: BcmPin = 24
+    exit_button: BcmPin = 25
+    # Normally closed: an open contact, and so a cut wire, is fire.
+    fire: BcmPin = 16
+    # A level must stand this long to count.
+    debounce_s: Annotated[float, Meta(ge=0, le=0.05)] = 0.02
+
+
+class Reader(_Section, frozen=True):
+    """The pass reader: a terminal, a serial scanner, anything that ends a pass with a line end."""
+
+    device: Path = Path("/dev/stdin")
+
+
+class Link(_Section, frozen=True):
+    """The way to the central server."""
+
+    broker_host: Annotated[str, Meta(min_length=1, max_length=253)]
+    broker_port: Annotated[int, Meta(ge=1, le=65535)] = 1883
+    mqtt_version: Literal["5", "3.1.1"] = "5"
+    keepalive_s: Annotated[int, Meta(ge=5, le=1200)] = 30
+    # Events on their way at once; the broker's own receive maximum may make it fewer.
+    window: Annotated[int, Meta(ge=1, le=1000)] = 20
+    # Longest pause between two attempts to connect; the actual one is random (full jitter).
+    reconnect_max_s: Annotated[float, Meta(ge=1, le=3600)] = 60.0
+
+
+class Paths(_Section, frozen=True):
+    """Where the two processes keep what must survive. Each writes only its own folder."""
+
+    gate_dir: Path = Path("/var/lib/gatepost/gate")
+    link_dir: Path = Path("/var/lib/gatepost/link")
+    run_dir: Path = Path("/run/gatepost")
+    roster: Path = Path("/etc/gatepost/roster.csv")
+
+    @property
+    def journal(self) -> Path:
+        """The event log, written by the gate alone."""
+        return self.gate_dir / "journal.db"
+
+    @property
+    def uplink(self) -> Path:
+        """What the server has acknowledged, written by the link alone."""
+        return self.link_dir / "uplink.db"
+
+    @property
+    def doorbell(self) -> Path:
+        """The Unix socket on which the gate tells the link to look again."""
+        return self.run_dir / "link.sock"
+
+
+class Settings(_Section, frozen=True):
+    """All of one gate's settings."""
+
+    gate: Gate
+    screening: Screening
+    link: Link
+    lane: Lane = field(default_factory=Lane)
+    sensor: Sensor = field(default_factory=Sensor)
+    pins: Pins = field(default_factory=Pins)
+    reader: Reader = field(default_factory=Reader)
+    paths: Paths = field(default_factory=Paths)

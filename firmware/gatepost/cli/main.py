@@ -1,0 +1,55 @@
+"""The command `gatepost`: finds the subcommand's module, and turns known errors into messages.
+
+Exit status: 0 done, 1 failed, 2 wrong usage or configuration.
+"""
+
+import argparse
+import sys
+from importlib import import_module
+from typing import NoReturn
+
+from gatepost import __version__
+from gatepost_config.load import ConfigError
+
+# Name -> module and help. A module has `add_arguments(parser)` and `run(args) -> int`. They are
+# imported one at a time: the gate must not pay for paho, nor the link for gpiozero.
+COMMANDS = {
+    "run": ("gatepost.cli.run", "control the turnstile (the gate process)"),
+    "uplink": ("gatepost.cli.uplink", "bring events to the central server (the link process)"),
+    "config": ("gatepost.cli.config", "check a configuration file"),
+    "demo": ("gatepost.cli.demo", "show a whole gate on this computer, without hardware"),
+    "simulate": ("gatepost.cli.simulate", "the gate process of the demo: a simulated lane"),
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; return its exit status."""
+    arguments = sys.argv[1:] if argv is None else argv
+    parser = argparse.ArgumentParser(
+        prog="gatepost", description="Firmware of an unattended turnstile."
+    )
+    parser.add_argument("--version", action="version", version=f"gatepost {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    chosen = next((word for word in arguments if not word.startswith("-")), None)
+    for name, (module, help_text) in COMMANDS.items():
+        command = commands.add_parser(name, help=help_text, description=help_text.capitalize())
+        if name == chosen:
+            import_module(module).add_arguments(command)
+    args = parser.parse_args(arguments)
+    try:
+        status: int = import_module(COMMANDS[args.command][0]).run(args)
+    except ConfigError as error:
+        _complain(error.problems)
+        return 2
+    return status
+
+
+def _complain(problems: tuple[str, ...]) -> None:
+    for problem in problems:
+        print(f"gatepost: {problem}", file=sys.stderr)
+
+
+def fail(message: str) -> NoReturn:
+    """End the command with a message and status 1."""
+    _complain((message,))
+    sys.exit(1)

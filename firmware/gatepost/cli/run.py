@@ -1,0 +1,31 @@
+"""`gatepost run`: the gate process."""
+
+import argparse
+
+from gatepost import __version__
+from gatepost.cli.main import fail
+from gatepost.cli.process import Stopper, add_config_argument, log_to_stderr
+from gatepost.wiring.lane import gate, real_hardware, system_boot_id
+from gatepost_config.load import load
+from gatepost_services.sd_notify import notify
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    add_config_argument(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Control the turnstile until SIGTERM."""
+    settings = load(args.config)
+    log_to_stderr()
+    stop = Stopper()
+    try:
+        with (
+            real_hardware(settings) as hardware,
+            gate(settings, hardware, boot_id=system_boot_id(), notify=notify) as controller,
+        ):
+            controller.run(stop, about={"version": __version__, "simulated": False})
+    except OSError as error:
+        fail(str(error))
+    return 1 if stop.crashed else 0

@@ -1,0 +1,159 @@
+"""`gatepost simulate`: the gate process on a simulated lane with people in it.
+
+The controller, its loop, journal and roster are those of `gatepost run`; only the bytes on the
+bus and the levels on the pins are simulated.
+"""
+
+import argparse
+import json
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+from gatepost import __version__
+from gatepost.cli.process import Stopper, add_config_argument, log_to_stderr
+from gatepost.gate import Gate, Hardware
+from gatepost.wiring.lane import gate
+from gatepost_config.load import load
+from gatepost_hal.ports import Direction
+from gatepost_hal.simulated.lane import SimulatedLane
+from gatepost_hal.simulated.people.crowd import Crowd, people
+from gatepost_hal.simulated.world import World
+from gatepost_services.sd_notify import notify
+
+_VIEW_PERIOD_S = 0.1  # of virtual time, between two lines of --trace
+_MOST_PEOPLE = 1_000_000
+_SLOWEST, _FASTEST = 0.1, 1000.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    add_config_argument(parser)
+    add_people_arguments(parser)
+    parser.add_argument(
+        "--progress", type=Path, metavar="FILE", help="remembers over a crash who has been here"
+    )
+    parser.add_argument(
+        "--trace", action="store_true", help="print what happens at the lane as JSON lines"
+    )
+
+
+def add_people_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that describe the people, shared with `gatepost demo`."""
+    parser.add_argument("--people", type=_count, default=20, metavar="N", help="default: 20")
+    parser.add_argument("--seed", type=int, default=1, metavar="S", help="default: 1")
+    parser.add_argument(
+        "--speed",
+        type=_speed,
+        default=10.0,
+        metavar="X",
+        help="times faster than life (default: 10)",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Control a simulated turnstile until everybody has been there, or SIGTERM."""
+    settings = load(args.config)
+    log_to_stderr()
+    stop = Stopper()
+    world = World(start_utc_s=time.time(), pace=_pacer(args.speed))
+    lane = SimulatedLane(world, seed=args.seed)
+    done = _read_progress(args.progress)
+    crowd = Crowd(
+        lane,
+        people(args.people, seed=args.seed),
+        seed=args.seed + done,
+        first=done,
+        on_done=lambda count: _write_progress(args.progress, count),
+    )
+    hardware = Hardware(
+        clock=world,
+        mailbox=lane.mailbox,
+        sampler=lane.sampler,
+        turnstile=lane.gpio.turnstile,
+        lamps=lane.gpio.lamps,
+        buzzer=lane.gpio.buzzer,
+        inputs=lane.gpio.inputs,
+    )
+    with gate(settings, hardware, boot_id=str(uuid.uuid4()), notify=notify) as controller:
+        observe = _observer(controller, lane, crowd) if args.trace else lambda: None
+
+        def finished() -> bool:
+            observe()
+            return stop() or crowd.is_finished
+
+        controller.run(finished, about={"version": __version__, "simulated": True})
+    lane.close()
+    return 1 if stop.crashed else 0
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if not 1 <= count <= _MOST_PEOPLE:
+        raise argparse.ArgumentTypeError(f"{text}: must be from 1 to {_MOST_PEOPLE} people")
+    return count
+
+
+def _speed(text: str) -> float:
+    speed = float(text)
+    if not _SLOWEST <= speed <= _FASTEST:
+        raise argparse.ArgumentTypeError(f"{text}: must be from {_SLOWEST} to {_FASTEST} times")
+    return speed
+
+
+def _pacer(speed: float) -> Callable[[float], None]:
+    """Return what holds virtual time back to `speed` times real time."""
+    started_s = time.monotonic()
+
+    def pace(at_s: float) -> None:
+        left_s = started_s + at_s / speed - time.monotonic()
+        if left_s > 0:
+            time.sleep(left_s)
+
+    return pace
+
+
+def _read_progress(path: Path | None) -> int:
+    if path is None or not path.exists():
+        return 0
+    return int(path.read_text(encoding="ascii"))
+
+
+def _write_progress(path: Path | None, done: int) -> None:
+    if path is not None:
+        # Replaced whole: a kill in between leaves the old count, and that person comes again.
+        fresh = path.with_suffix(".new")
+        fresh.write_text(str(done), encoding="ascii")
+        fresh.replace(path)
+
+
+def _observer(controller: Gate, lane: SimulatedLane, crowd: Crowd) -> Callable[[], None]:
+    """Return what prints the lane as it stands, at most every `_VIEW_PERIOD_S`."""
+    next_s = 0.0
+
+    def observe() -> None:
+        nonlocal next_s
+        now_s = lane.world.now_s()
+        if now_s < next_s:
+            return
+        next_s = now_s + _VIEW_PERIOD_S
+        person = crowd.present
+        visit = controller.lane.visit
+        view = {
+            "at_s": round(now_s, 2),
+            "done": crowd.done,
+            "person": None if person is None else person.number,
+            "behaviour": None if person is None else person.behaviour.value,
+            "state": controller.lane.state.name.lower(),
+            "samples_c": [round(sample.object_c, 2) for sample in visit.samples],
+            "index_c": None if visit.verdict is None else visit.verdict.index_c,
+            "lamps": sorted(lamp.value for lamp in lane.lit()),
+            "released": [way.value for way in Direction if lane.is_released(way)],
+        }
+        print(json.dumps(view), flush=True)
+
+    observe()
+    sys.stdout.flush()
+    return observe

@@ -1,0 +1,1 @@
+"""The decisions. PURE: no clock, I/O, thread, log or driver; time arrives inside events."""

@@ -1,0 +1,78 @@
+"""What can be wrong with the gate itself, and what follows: one table.
+
+A fault is told once when it begins and once when it ends, however often it shows in between.
+"""
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from gatepost.core.lane import Json, Record
+
+
+class Fault(Enum):
+    """Something that is wrong until it is mended."""
+
+    SENSOR = "sensor"  # the thermometer fails again and again
+    READER = "reader"  # the pass reader is gone
+    ROSTER = "roster"  # nobody knows which passes are known
+    JOURNAL = "journal"  # events cannot be written
+
+
+@dataclass(frozen=True, slots=True)
+class Consequence:
+    """What a fault does to the lane, in words for whoever reads the event, and its remedy."""
+
+    effect: str
+    remedy: str
+
+
+FAULTS = {
+    Fault.SENSOR: Consequence(
+        "entries end with staff: no information is never a pass",
+        "check the sensor's wiring, supply and I2C bus",
+    ),
+    Fault.READER: Consequence(
+        "no pass can be read; exit and fire work", "check the reader's plug; restart the gate"
+    ),
+    Fault.ROSTER: Consequence(
+        "every pass is unknown, so entry refuses; exit and fire work",
+        "mend the roster file and restart the gate",
+    ),
+    Fault.JOURNAL: Consequence(
+        "entry refuses, exit releases, unwritten events are counted",
+        "free disk space, or replace the SD card",
+    ),
+}
+
+
+@dataclass(slots=True)
+class FaultBook:
+    """Which faults stand. `raised` and `cleared` return the record to write, if any."""
+
+    _since_s: dict[Fault, float] = field(default_factory=dict)
+
+    def raised(self, fault: Fault, at_s: float, detail: str) -> tuple[Record, ...]:
+        """Note a fault; the first time it is a record."""
+        if fault in self._since_s:
+            return ()
+        self._since_s[fault] = at_s
+        consequence = FAULTS[fault]
+        data: dict[str, Json] = {
+            "fault": fault.value,
+            "detail": detail,
+            "effect": consequence.effect,
+            "remedy": consequence.remedy,
+        }
+        return (Record("fault.raised", at_s, data),)
+
+    def cleared(self, fault: Fault, at_s: float) -> tuple[Record, ...]:
+        """Note that a fault is over; if it stood, that is a record."""
+        since_s = self._since_s.pop(fault, None)
+        if since_s is None:
+            return ()
+        data: dict[str, Json] = {"fault": fault.value, "lasted_s": round(at_s - since_s, 3)}
+        return (Record("fault.cleared", at_s, data),)
+
+    def standing(self) -> tuple[Fault, ...]:
+        """Return the faults that stand, the oldest first."""
+        return tuple(self._since_s)

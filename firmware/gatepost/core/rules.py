@@ -1,0 +1,65 @@
+"""From facts about a person to a decision, with the ids of the rules that made it.
+
+The ids are those of the project's rule catalogue (R001 ...), read from the documents; "ours" marks
+what no document says.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from gatepost.core.screening import Verdict, Zone
+
+
+class Outcome(Enum):
+    """What is done with the person in the lane."""
+
+    ADMIT = "admit"
+    RECHECK = "recheck"  # measure once more
+    REFER = "refer"  # please wait for staff
+    DENY = "deny"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known when a decision is due."""
+
+    pass_known: bool
+    verdict: Verdict
+    attempts_left: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """An outcome, and the rules that it follows from, in the order in which they applied."""
+
+    outcome: Outcome
+    rules: tuple[str, ...]
+
+
+# A pass is asked for, and a known one needed (R067); without it nobody is measured.
+UNKNOWN_PASS = Decision(Outcome.DENY, ("R067",))
+
+
+def decide(facts: Facts, limit_c: float) -> Decision:
+    """Return the decision on an entry.
+
+    Everybody is measured (R001), really (R017); strictly more than the limit does not pass
+    (R006); an infrared reading near it may err and is repeated (R018).
+    """
+    if not facts.pass_known:
+        return UNKNOWN_PASS
+    match facts.verdict.zone:
+        case Zone.PASS:
+            return Decision(Outcome.ADMIT, ("R001", "R006", "R067"))
+        case Zone.REFER:
+            return Decision(Outcome.REFER, ("R001", "R006"))
+        case Zone.NO_INFORMATION if facts.attempts_left:
+            return Decision(Outcome.RECHECK, ("R017",))
+        case Zone.NO_INFORMATION:
+            return Decision(Outcome.REFER, ("R017", "ours"))
+        case Zone.RECHECK if facts.attempts_left:
+            return Decision(Outcome.RECHECK, ("R018",))
+        case Zone.RECHECK if facts.verdict.is_over(limit_c):
+            return Decision(Outcome.REFER, ("R001", "R018", "R006"))
+        case Zone.RECHECK:
+            return Decision(Outcome.ADMIT, ("R001", "R018", "R006", "R067"))

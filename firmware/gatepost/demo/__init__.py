@@ -1,0 +1,1 @@
+"""A whole gate on one computer: simulated lane, both processes, a broker, a subscriber."""

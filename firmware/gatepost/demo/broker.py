@@ -1,0 +1,132 @@
+"""The broker of the demo: mosquitto where there is one, else the pip-installable amqtt."""
+
+import importlib.util
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+# Debian installs mosquitto where an ordinary user's PATH does not look.
+_SEARCH_PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"))
+_STOP_TIMEOUT_S = 10.0
+DEFAULT_PORT = 1883
+
+
+class BrokerError(RuntimeError):
+    """There is no broker to be had; the message says what to install."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a broker listens, and which MQTT it speaks."""
+
+    host: str
+    port: int
+    protocol: Literal["5", "3.1.1"]
+
+
+def parse_url(url: str) -> Address:
+    """Return the address in "mqtt://HOST[:PORT]".
+
+    Raises:
+        ValueError: it is something else.
+    """
+    parts = urlsplit(url)
+    if parts.scheme != "mqtt" or not parts.hostname or parts.path.strip("/"):
+        raise ValueError(f"{url!r}: write a broker as mqtt://HOST or mqtt://HOST:PORT")
+    return Address(parts.hostname, parts.port or DEFAULT_PORT, "5")
+
+
+class LocalBroker:
+    """A broker of our own on a free loopback port; it can go away and come back on the same one.
+
+    Its sessions are on disk (mosquitto) so that an outage loses nothing that it acknowledged.
+
+    Raises:
+        BrokerError: neither broker is installed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+        port = _free_port()
+        mosquitto = shutil.which("mosquitto", path=_SEARCH_PATH)
+        if mosquitto is not None:
+            self.name = "mosquitto"
+            self.address = Address("127.0.0.1", port, "5")
+            self._command = [mosquitto, "-c", str(self._mosquitto_config(port))]
+        elif importlib.util.find_spec("amqtt") is not None:
+            self.name = "amqtt"
+            self.address = Address("127.0.0.1", port, "3.1.1")
+            self._command = [sys.executable, "-m", "gatepost.demo.amqtt_broker", str(port)]
+        else:
+            raise BrokerError(
+                "no MQTT broker found. Install one of: apt-get install mosquitto; "
+                "pip install 'gatepost[demo]'"
+            )
+
+    def start(self) -> None:
+        """Start the broker and wait until it listens.
+
+        Raises:
+            BrokerError: it ended at once; its log is named.
+        """
+        log_path = self._folder / "broker.log"
+        with log_path.open("ab") as log:
+            self._process = subprocess.Popen(  # noqa: S603 - our own command
+                self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self._folder
+            )
+        while not _is_listening(self.address):
+            try:
+                status = self._process.wait(timeout=0.02)
+            except subprocess.TimeoutExpired:
+                continue
+            raise BrokerError(f"the broker ended with status {status}; see {log_path}")
+
+    def stop(self) -> None:
+        """Stop the broker, as a machine that is switched off in good order."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(_STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+    def _mosquitto_config(self, port: int) -> Path:
+        path = self._folder / "mosquitto.conf"
+        path.write_text(
+            f"listener {port} 127.0.0.1\n"
+            "allow_anonymous true\n"
+            "persistence true\n"
+            f"persistence_location {self._folder}/\n"
+            "max_queued_messages 0\n" + (f"user {_user_name()}\n" if os.geteuid() == 0 else ""),
+            # As root, mosquitto becomes user "mosquitto" and could not write the folder.
+            encoding="utf-8",
+        )
+        return path
+
+
+def _user_name() -> str:
+    import pwd  # noqa: PLC0415 - not on every system, and only needed as root
+
+    return pwd.getpwuid(os.geteuid()).pw_name
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _is_listening(address: Address) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((address.host, address.port)) == 0

@@ -1,0 +1,247 @@
+"""The demo's run: sets up a folder, starts everything, follows it, counts at the subscriber."""
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from gatepost.demo.broker import Address, LocalBroker
+from gatepost.demo.processes import Service
+from gatepost_hal.simulated.people.crowd import people
+from gatepost_services.contract.events import WireEvent, event_topic
+from gatepost_services.hub.subscriber import Subscriber
+from gatepost_services.hub.tally import TallySnapshot
+from gatepost_services.journal import JournalReader, JournalUnavailable
+
+# The offset of the thermal camera that the readings come from (facts: sensor, 3.1).
+_OFFSET_C = 2.43
+_POLL_S = 0.05
+_CONNECT_TIMEOUT_S = 20.0
+_DRAIN_TIMEOUT_S = 60.0
+# Even somebody who is measured three times and then waits for staff is through by then.
+_LONGEST_VISIT_S = 60.0
+_START_S = 30.0
+# The outage lasts while this part of the people comes through.
+_OUTAGE_FROM, _OUTAGE_TO = 0.4, 0.6
+
+
+class DemoError(RuntimeError):
+    """The demo cannot go on; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What came of it. All but `people` and `events_written` was counted at the subscriber."""
+
+    people: int
+    admitted: int
+    referred: int
+    rechecked: int
+    denied: int
+    events_written: int
+    events_received: int
+    lost: int
+    duplicates: int
+    out_of_order: int
+
+    @property
+    def is_good(self) -> bool:
+        """Return whether everything arrived, in order."""
+        return not (self.lost or self.out_of_order)
+
+    def to_json(self) -> str:
+        """Return one line of JSON."""
+        return json.dumps(asdict(self), separators=(",", ":"))
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How things stand, for whoever shows them. `lane` is a line of `gatepost simulate --trace`."""
+
+    lane: dict[str, object]
+    written: int
+    tally: TallySnapshot
+    broker: str
+    restarts: dict[str, int]
+
+
+class Demo:
+    """One demo in one folder.
+
+    Args:
+        folder: for everything that the processes write; must exist.
+        count: how many people.
+        seed: of who comes, and of the sensor's noise.
+        speed: times faster than life.
+        broker: somebody else's broker, or None for one of our own.
+        outage: stop our broker in the middle and start it again.
+        on_event: told each event that the subscriber receives, and whether it is new.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        count: int,
+        seed: int,
+        speed: float,
+        broker: Address | None,
+        outage: bool,
+        on_event: Callable[[WireEvent, bool], None] = lambda _event, _new: None,
+    ) -> None:
+        self._folder = folder
+        self._count = count
+        self._seed = seed
+        self._speed = speed
+        self._outage = outage
+        # On somebody else's broker another demo may be running, or may have left a session.
+        self._site = f"demo-{uuid4().hex[:8]}"
+        self._local = LocalBroker(folder) if broker is None else None
+        self._address = self._local.address if self._local else broker
+        self._broker_state = "running"
+        self._on_event = on_event
+        self._lane_lock = threading.Lock()
+        self._lane: dict[str, object] = {}
+
+    def run(self, show: Callable[[Progress], None]) -> Summary:
+        """Run the demo, calling `show` some twenty times a second; return what came of it.
+
+        Raises:
+            DemoError: the broker cannot be reached, or a process never gets anywhere.
+            BrokerError: our own broker does not start.
+        """
+        config = self._write_folder()
+        journal = JournalReader(self._folder / "gate" / "journal.db")
+        gate = Service("gate", self._gate_arguments(config), self._folder, on_line=self._see)
+        uplink = Service("link", ["uplink", "--config", str(config)], self._folder)
+        subscriber = self._subscriber()
+        try:
+            if self._local:
+                self._local.start()
+            subscriber.start()
+            if not subscriber.wait_subscribed(_CONNECT_TIMEOUT_S):
+                raise DemoError(f"no subscription at {self._address}; is a broker running there?")
+            uplink.start()
+            gate.start()
+            self._follow(gate, uplink, journal, subscriber, show)
+        finally:
+            gate.stop()
+            uplink.stop()
+            subscriber.stop()
+            if self._local:
+                self._local.stop()
+        written = journal.last_seq()
+        journal.close()
+        return self._summary(written, subscriber.snapshot())
+
+    def _follow(
+        self,
+        gate: Service,
+        uplink: Service,
+        journal: JournalReader,
+        subscriber: Subscriber,
+        show: Callable[[Progress], None],
+    ) -> None:
+        """Watch until everybody is through and everything written has been received."""
+        until_s = time.monotonic() + _START_S + self._count * _LONGEST_VISIT_S / self._speed
+        drain_until_s: float | None = None
+        while True:
+            tally = subscriber.snapshot()
+            written = _last_seq(journal)
+            with self._lane_lock:
+                lane = dict(self._lane)
+            done = lane.get("done", 0)
+            self._stage_outage(done if isinstance(done, int) else 0, over=gate.finished.is_set())
+            restarts = {service.name: service.restarts for service in (gate, uplink)}
+            show(Progress(lane, written, tally, self._broker_state, restarts))
+            now_s = time.monotonic()
+            if gate.finished.is_set():
+                drain_until_s = drain_until_s or now_s + _DRAIN_TIMEOUT_S
+                if tally.received >= written or now_s >= drain_until_s:
+                    return
+            elif now_s >= until_s:
+                raise DemoError(f"the gate gets nowhere; see {gate.log} and {uplink.log}")
+            gate.finished.wait(_POLL_S)
+            if drain_until_s is not None:
+                subscriber.wait_received(written, _POLL_S)
+
+    def _stage_outage(self, done: int, *, over: bool) -> None:
+        if not self._outage or self._local is None:
+            return
+        if self._broker_state == "running" and done >= self._count * _OUTAGE_FROM:
+            self._local.stop()
+            self._broker_state = "down"
+        if self._broker_state == "down" and (over or done >= self._count * _OUTAGE_TO):
+            self._local.start()
+            self._broker_state = "back"
+
+    def _see(self, line: str) -> None:
+        """Take one line of the simulated gate's trace."""
+        try:
+            lane = json.loads(line)
+        except ValueError:
+            return  # the half line of a gate that was killed
+        with self._lane_lock:
+            self._lane = lane
+
+    def _gate_arguments(self, config: Path) -> list[str]:
+        return [
+            *("simulate", "--config", str(config), "--trace"),
+            *("--people", str(self._count), "--seed", str(self._seed)),
+            *("--speed", str(self._speed), "--progress", str(self._folder / "progress")),
+        ]
+
+    def _subscriber(self) -> Subscriber:
+        assert self._address is not None  # noqa: S101 - ours or somebody's
+        return Subscriber(
+            host=self._address.host,
+            port=self._address.port,
+            protocol=self._address.protocol,
+            client_id=f"gatepost-{self._site}-hub",
+            topic=event_topic(self._site, "lane-1"),
+            session_expiry_s=600,
+            on_event=self._on_event,
+        )
+
+    def _write_folder(self) -> Path:
+        assert self._address is not None  # noqa: S101 - ours or somebody's
+        for name in ("gate", "link", "run"):
+            (self._folder / name).mkdir(exist_ok=True)
+        rows = [f"{who.credential},{who.subject},resident" for who in people(self._count, seed=0)]
+        roster = self._folder / "roster.csv"
+        roster.write_text("\n".join(("credential,subject,category", *rows, "")), encoding="utf-8")
+        config = self._folder / "gatepost.toml"
+        config.write_text(
+            f'[gate]\nsite = "{self._site}"\nname = "lane-1"\n\n'
+            f"[screening]\noffset_c = {_OFFSET_C}\n\n"
+            f'[link]\nbroker_host = "{self._address.host}"\nbroker_port = {self._address.port}\n'
+            f'mqtt_version = "{self._address.protocol}"\nreconnect_max_s = 1.0\n\n'
+            f'[paths]\ngate_dir = "{self._folder}/gate"\nlink_dir = "{self._folder}/link"\n'
+            f'run_dir = "{self._folder}/run"\nroster = "{roster}"\n',
+            encoding="utf-8",
+        )
+        return config
+
+    def _summary(self, written: int, tally: TallySnapshot) -> Summary:
+        return Summary(
+            people=self._count,
+            admitted=tally.by_type.get("gatepost.visit.admitted", 0),
+            referred=tally.by_type.get("gatepost.visit.referred", 0),
+            rechecked=tally.by_type.get("gatepost.visit.rechecked", 0),
+            denied=tally.by_type.get("gatepost.visit.denied", 0),
+            events_written=written,
+            events_received=tally.received,
+            lost=written - tally.received,
+            duplicates=tally.duplicates,
+            out_of_order=tally.out_of_order,
+        )
+
+
+def _last_seq(journal: JournalReader) -> int:
+    try:
+        return journal.last_seq()
+    except JournalUnavailable:
+        return 0  # the gate has not made it yet

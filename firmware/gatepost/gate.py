@@ -1,0 +1,298 @@
+"""The control loop: wait, read, decide, record, act, and tell the watchdog. One turn at a time.
+
+This is the only place that waits. It knows ports, never drivers; what it does with an event
+stands in the core. The order inside a turn is the safety argument: a record is on disk before the
+relay that it explains moves (S5), and the watchdog is told last.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Protocol
+
+from gatepost.core.faults import Fault, FaultBook
+from gatepost.core.lane import (
+    Holder,
+    Json,
+    Lane,
+    LaneEvent,
+    PassShown,
+    Policy,
+    Record,
+    Tick,
+    Written,
+    advance,
+)
+from gatepost.core.table import OUTPUTS, SIGNALS, State
+from gatepost_hal.ports import (
+    Buzzer,
+    Clock,
+    HardwareEvent,
+    Inputs,
+    Lamps,
+    Mailbox,
+    PassRead,
+    ReaderFault,
+    ReaderFaultKind,
+    Reading,
+    Sampler,
+    SensorFault,
+    Turnstile,
+)
+from gatepost_services.journal import Entry, JournalError
+
+# The longest that the loop sleeps: a lost edge of the fire input is seen this late at the worst.
+HEARTBEAT_S = 0.05
+# A fire release is renewed long before it expires, and expires soon after a loop that died.
+FIRE_HOLD_S = 2.0
+_FIRE_RENEW_S = 0.5
+# Between visits the sensor is asked now and then, so that its fault is known before a person is.
+_IDLE_SAMPLE_S = 30.0
+_SENSOR_FAULTS = 3  # in a row, before it is a fault of the gate
+_SENSOR_SILENT_S = 3.0
+_HOUSEKEEPING_S = 5.0
+_WATCHDOG_S = 1.0
+
+
+class EventLog(Protocol):
+    """What the loop needs of the journal."""
+
+    def append(self, entries: Iterable[Entry]) -> int:
+        """Write durably; return the last sequence number. Raises JournalError."""
+        ...
+
+    def prune(self, through_seq: int) -> int:
+        """Delete what the server has; return how many rows. Raises JournalError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Hardware:
+    """One lane's devices, real or simulated."""
+
+    clock: Clock
+    mailbox: Mailbox
+    sampler: Sampler
+    turnstile: Turnstile
+    lamps: Lamps
+    buzzer: Buzzer
+    inputs: Inputs
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the loop asks of the other parts of the program, each a plain function."""
+
+    look_up: Callable[[str], Holder | None]  # a credential in the roster
+    acknowledged_seq: Callable[[], int]  # what the link says that the server has
+    ring: Callable[[], None]  # tells the link to look at the journal again
+    notify: Callable[[str], None]  # tells the service manager, e.g. "WATCHDOG=1"
+
+
+class Gate:
+    """One lane under control. `turn` again and again, or `run` until told to stop."""
+
+    def __init__(
+        self,
+        hardware: Hardware,
+        *,
+        policy: Policy,
+        sample_period_s: float,
+        log: EventLog,
+        surroundings: Surroundings,
+        known_faults: Mapping[Fault, str] = MappingProxyType({}),
+    ) -> None:
+        self._hardware = hardware
+        self._policy = policy
+        self._sample_period_s = sample_period_s
+        self._log = log
+        self._around = surroundings
+        self._faults = FaultBook()
+        self._known_faults = known_faults
+        self._lost = 0
+        self._untold: tuple[Record, ...] = ()
+        self._sensor_faults = 0
+        self._asked_at_s: float | None = None
+        now_s = hardware.clock.now_s()
+        self._next_sample_at_s = now_s + sample_period_s
+        self._renew_at_s = now_s
+        self._next_housekeeping_at_s = now_s
+        self._next_watchdog_at_s = now_s
+        self.lane = Lane()
+
+    def run(self, stop: Callable[[], bool], *, about: Mapping[str, Json]) -> None:
+        """Turn until `stop` says so, at most a heartbeat later. The relay is dropped at the end.
+
+        Args:
+            stop: asked between turns.
+            about: goes into the start record (version, simulated or not).
+
+        Raises:
+            Exception: whatever a turn raised, after the relay was dropped and, where the disk
+                still works, a record written. The service manager restarts the process (S8).
+        """
+        try:
+            self._act(self.lane.state, self.lane.state)
+            self._write([Record("controller.started", self._hardware.clock.now_s(), about)])
+            for fault, detail in self._known_faults.items():
+                self._write(self._faults.raised(fault, self._now_s(), detail))
+            self._around.notify("READY=1")
+            while not stop():
+                self.turn()
+        except BaseException as error:
+            self._to_safety(
+                Record("controller.failed", self._now_s(), {"error": type(error).__name__})
+            )
+            raise
+        self._to_safety(Record("controller.stopped", self._now_s(), {}))
+
+    def turn(self) -> None:
+        """Wait for events or the next deadline, and deal with what there is."""
+        for event in self._hardware.mailbox.wait(self._wake_at_s()):
+            self._take(event)
+        self._hardware.inputs.refresh()
+        now_s = self._now_s()
+        self._feed(Tick(now_s))
+        self._ask_for_sample(now_s)
+        self._renew_release(now_s)
+        self._keep_house(now_s)
+        if now_s >= self._next_watchdog_at_s:
+            self._next_watchdog_at_s = now_s + _WATCHDOG_S
+            self._around.notify("WATCHDOG=1")
+
+    def _now_s(self) -> float:
+        return self._hardware.clock.now_s()
+
+    def _wake_at_s(self) -> float:
+        at_s = min(self._now_s() + HEARTBEAT_S, self._next_sample_at_s)
+        return at_s if self.lane.deadline_at_s is None else min(at_s, self.lane.deadline_at_s)
+
+    # ------------------------------------------------------------------------------------ events
+
+    def _take(self, event: HardwareEvent) -> None:
+        match event:
+            case PassRead(at_s=at_s, credential=credential):
+                self._write(self._faults.cleared(Fault.READER, at_s))
+                self._feed(PassShown(at_s, self._around.look_up(credential)))
+            case ReaderFault(at_s=at_s, kind=ReaderFaultKind.GONE, detail=detail):
+                self._write(self._faults.raised(Fault.READER, at_s, detail))
+            case ReaderFault(at_s=at_s):
+                # Not a pass of anybody: the person is told as for any unknown one.
+                self._feed(PassShown(at_s, None))
+            case SensorFault(at_s=at_s, detail=detail):
+                self._asked_at_s = None
+                self._sensor_faults += 1
+                if self._sensor_faults >= _SENSOR_FAULTS:
+                    self._write(self._faults.raised(Fault.SENSOR, at_s, detail))
+                self._feed(event)
+            case Reading(at_s=at_s):
+                self._asked_at_s = None
+                self._sensor_faults = 0
+                self._write(self._faults.cleared(Fault.SENSOR, at_s))
+                self._feed(event)
+            case _:
+                self._feed(event)
+
+    def _feed(self, event: LaneEvent) -> None:
+        """Advance the lane: decide, record, act, in this order."""
+        was = self.lane.state
+        self.lane, records = advance(self.lane, event, self._policy)
+        written = self._write(records)
+        if self.lane.state is State.DECIDING:
+            self.lane, records = advance(self.lane, Written(event.at_s, written), self._policy)
+            self._write(records)
+        if self.lane.state is not was:
+            self._act(was, self.lane.state)
+
+    # ------------------------------------------------------------------------------------ acting
+
+    def _act(self, was: State, state: State) -> None:
+        """Bring relay, lamps and sounder to what a newly entered state says."""
+        output = OUTPUTS[state]
+        if not output.releases or OUTPUTS[was].releases - output.releases:
+            self._hardware.turnstile.drop()
+        hold_s = FIRE_HOLD_S if output.until is None else self._policy.spans_s[output.until]
+        for direction in output.releases:
+            self._hardware.turnstile.release(direction, hold_s)
+        self._renew_at_s = self._now_s() + _FIRE_RENEW_S
+        pattern = SIGNALS[output.signal]
+        self._hardware.lamps.show(pattern.lamps)
+        self._hardware.buzzer.play(pattern.buzzer_s)
+        if state is State.MEASURING:
+            # A full period first: the sample must show this person, not the air before them.
+            self._next_sample_at_s = self._now_s() + self._sample_period_s
+
+    def _renew_release(self, now_s: float) -> None:
+        """Keep a release without a deadline (fire) from expiring while this loop lives."""
+        output = OUTPUTS[self.lane.state]
+        if output.releases and output.until is None and now_s >= self._renew_at_s:
+            self._renew_at_s = now_s + _FIRE_RENEW_S
+            for direction in output.releases:
+                self._hardware.turnstile.release(direction, FIRE_HOLD_S)
+
+    def _to_safety(self, record: Record) -> None:
+        self._hardware.turnstile.drop()
+        self._around.notify("STOPPING=1")
+        self._write([record])
+        self._hardware.lamps.show(frozenset())
+        self._hardware.buzzer.play(())
+
+    def _ask_for_sample(self, now_s: float) -> None:
+        if self._asked_at_s is not None and now_s - self._asked_at_s > _SENSOR_SILENT_S:
+            detail = f"no answer for {_SENSOR_SILENT_S} s"
+            self._write(self._faults.raised(Fault.SENSOR, now_s, detail))
+        if now_s < self._next_sample_at_s:
+            return
+        measuring = self.lane.state is State.MEASURING
+        self._next_sample_at_s = now_s + (self._sample_period_s if measuring else _IDLE_SAMPLE_S)
+        if self._asked_at_s is None:
+            self._asked_at_s = now_s
+        self._hardware.sampler.request()
+
+    # --------------------------------------------------------------------------------- recording
+
+    def _write(self, records: Iterable[Record]) -> bool:
+        """Write records durably; return whether they are. What cannot be written is counted."""
+        records = tuple(records)
+        if not records or self._append(records):
+            return True
+        self._lost += len(records)
+        return False
+
+    def _append(self, records: tuple[Record, ...]) -> bool:
+        at_s = self._now_s()
+        told = self._untold
+        if self._lost:
+            told += (Record("journal.lost", at_s, {"count": self._lost}),)
+        try:
+            self._log.append([self._entry(record) for record in told + records])
+        except JournalError as error:
+            self._journal_failed(at_s, error)
+            return False
+        self._untold = ()
+        self._lost = 0
+        self._around.ring()
+        self._write(self._faults.cleared(Fault.JOURNAL, at_s))
+        return True
+
+    def _journal_failed(self, at_s: float, error: JournalError) -> None:
+        # It cannot be told now; it will be the first thing told when the disk works again.
+        self._untold += self._faults.raised(Fault.JOURNAL, at_s, str(error))
+
+    def _entry(self, record: Record) -> Entry:
+        clock = self._hardware.clock
+        utc_s = clock.utc_s() - (clock.now_s() - record.at_s)
+        return Entry(type=record.type, at_s=record.at_s, utc_s=utc_s, data=record.data)
+
+    def _keep_house(self, now_s: float) -> None:
+        """Make room for what the server has, and try a failing journal again."""
+        if now_s < self._next_housekeeping_at_s:
+            return
+        self._next_housekeeping_at_s = now_s + _HOUSEKEEPING_S
+        if Fault.JOURNAL in self._faults.standing():
+            self._append(())
+            return
+        try:
+            self._log.prune(self._around.acknowledged_seq())
+        except JournalError as error:
+            self._journal_failed(now_s, error)

@@ -1,0 +1,185 @@
+"""Builds the gate process: real hardware, journal, roster, loop."""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+
+from gatepost.core.faults import Fault
+from gatepost.core.lane import Holder, Policy
+from gatepost.core.screening import Limits
+from gatepost.core.table import Span
+from gatepost.gate import Gate, Hardware, Surroundings
+from gatepost_config.settings import Pins, Settings
+from gatepost_hal.gpio import GpioLane, LanePins, lgpio_factory
+from gatepost_hal.mlx90614 import Mlx90614, open_linux_bus
+from gatepost_hal.ports import Direction, InputName, Lamp, ReaderFault, ReaderFaultKind
+from gatepost_hal.readers.line import LineReader
+from gatepost_hal.system import SystemClock, ThreadMailbox, ThreadSampler, ThreadTimer
+from gatepost_services.doorbell import Doorbell
+from gatepost_services.journal import Entry, Journal
+from gatepost_services.roster import Roster, RosterError
+from gatepost_services.uplink.position import read_acknowledged
+
+_log = logging.getLogger(__name__)
+
+
+def policy(settings: Settings) -> Policy:
+    """Return what the site decides, in the terms of the core."""
+    lane, screening = settings.lane, settings.screening
+    return Policy(
+        spans_s={
+            Span.PASS_TIMEOUT: lane.pass_timeout_s,
+            Span.MEASURE_TIMEOUT: lane.measure_timeout_s,
+            Span.RECHECK_PAUSE: lane.recheck_pause_s,
+            Span.RELEASE_HOLD: lane.release_hold_s,
+            Span.REFUSED_SHOW: lane.refused_show_s,
+            Span.REFERRED_SHOW: lane.referred_show_s,
+        },
+        limits=Limits(
+            limit_c=screening.limit_c,
+            guard_c=screening.guard_c,
+            offset_c=screening.offset_c,
+            samples=screening.samples,
+        ),
+        measure_attempts=lane.measure_attempts,
+    )
+
+
+def lane_pins(pins: Pins) -> LanePins:
+    """Return the line numbers in the terms of the drivers."""
+    return LanePins(
+        relays={Direction.ENTRY: pins.entry_relay, Direction.EXIT: pins.exit_relay},
+        lamps={Lamp.GREEN: pins.green_lamp, Lamp.AMBER: pins.amber_lamp, Lamp.RED: pins.red_lamp},
+        buzzer=pins.buzzer,
+        inputs={
+            InputName.PRESENCE: pins.presence,
+            InputName.PASSAGE: pins.passage,
+            InputName.EXIT_BUTTON: pins.exit_button,
+            InputName.FIRE: pins.fire,
+        },
+        debounce_s=pins.debounce_s,
+    )
+
+
+@contextmanager
+def real_hardware(settings: Settings) -> Iterator[Hardware]:
+    """Yield the lane's devices on this machine; drop the relays and close everything at the end.
+
+    Raises:
+        GpioError: the GPIO lines cannot be used. (A missing sensor or reader is a fault that the
+            gate reports: fire and exit work without them.)
+    """
+    with ExitStack() as closing:
+        clock = SystemClock()
+        mailbox = ThreadMailbox(clock)
+        # The timer that ends releases does nothing else, so that nothing can hold it up.
+        timer = ThreadTimer(clock, name="timer")
+        closing.callback(timer.close)
+        gpio = GpioLane(
+            lane_pins(settings.pins),
+            factory=lgpio_factory(settings.paths.run_dir),
+            clock=clock,
+            timer=timer,
+            mailbox=mailbox,
+        )
+        closing.callback(gpio.close)
+        thermometer = Mlx90614(
+            partial(open_linux_bus, settings.sensor.i2c_bus),
+            clock=clock,
+            pause=time.sleep,
+            address=settings.sensor.address,
+            deadline_s=settings.sensor.deadline_s,
+        )
+        closing.callback(thermometer.close)
+        sampler = ThreadSampler(thermometer, mailbox)
+        closing.callback(sampler.close)
+        try:
+            reader = LineReader(settings.reader.device, clock=clock, mailbox=mailbox)
+            closing.callback(reader.close)
+        except OSError as error:
+            mailbox.post(ReaderFault(clock.now_s(), ReaderFaultKind.GONE, str(error)))
+        yield Hardware(
+            clock, mailbox, sampler, gpio.turnstile, gpio.lamps, gpio.buzzer, gpio.inputs
+        )
+
+
+class OpeningLog:
+    """A journal that is opened by its first use, and again after that failed.
+
+    A gate must start without a working disk: entry refuses then, but exit and fire work (S5).
+    """
+
+    def __init__(self, open_journal: Callable[[], Journal]) -> None:
+        self._open_journal = open_journal
+        self._journal: Journal | None = None
+
+    def append(self, entries: Iterable[Entry]) -> int:
+        """Write durably; see `gatepost_services.journal.Journal.append`."""
+        return self._opened().append(entries)
+
+    def prune(self, through_seq: int) -> int:
+        """Delete what the server has; see `gatepost_services.journal.Journal.prune`."""
+        return self._opened().prune(through_seq)
+
+    def close(self) -> None:
+        """Close the journal, if it was ever opened."""
+        if self._journal is not None:
+            self._journal.close()
+
+    def _opened(self) -> Journal:
+        if self._journal is None:
+            self._journal = self._open_journal()
+        return self._journal
+
+
+@contextmanager
+def gate(
+    settings: Settings,
+    hardware: Hardware,
+    *,
+    boot_id: str,
+    notify: Callable[[str], None],
+) -> Iterator[Gate]:
+    """Yield the control loop of one lane on `hardware`, with its journal and roster.
+
+    A roster or journal that cannot be used is a fault that the gate reports, not a reason not to
+    start: whoever is inside must get out.
+    """
+    roster: Roster | None = None
+    known_faults: dict[Fault, str] = {}
+    try:
+        roster = Roster.load(settings.paths.roster)
+    except RosterError as error:
+        _log.error("%s", error)
+        known_faults[Fault.ROSTER] = str(error)
+
+    def look_up(credential: str) -> Holder | None:
+        member = roster and roster.look_up(credential)
+        return Holder(member.subject, member.category) if member else None
+
+    with ExitStack() as closing:
+        log = OpeningLog(partial(Journal, settings.paths.journal, boot_id))
+        closing.callback(log.close)
+        doorbell = Doorbell(settings.paths.doorbell)
+        closing.callback(doorbell.close)
+        yield Gate(
+            hardware,
+            policy=policy(settings),
+            sample_period_s=settings.sensor.sample_period_s,
+            log=log,
+            surroundings=Surroundings(
+                look_up=look_up,
+                acknowledged_seq=partial(read_acknowledged, settings.paths.uplink),
+                ring=doorbell.ring,
+                notify=notify,
+            ),
+            known_faults=known_faults,
+        )
+
+
+def system_boot_id() -> str:
+    """Return the kernel's id of this boot: monotonic times compare only within one."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()

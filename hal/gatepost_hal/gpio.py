@@ -1,0 +1,277 @@
+"""Relays, lamps, buzzer and inputs on GPIO lines, through gpiozero (lgpio on a Pi).
+
+What stands behind the choices here (facts measured on gpiozero 2.0.1 and lgpio 0.2.2):
+
+* Outputs are active-high. gpiozero claims a line low before it writes the initial value, so an
+  active-low relay board is energised for a moment at every start.
+* The pin factory is always given. With none, gpiozero takes GPIOZERO_PIN_FACTORY from the
+  environment, and "mock" there turns the relay into nothing without a word.
+* A callback that raises ends gpiozero's only event thread, and no input is ever seen again; one
+  that blocks delays every other input. So callbacks only arm a timer, and levels are re-read.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from gpiozero import DigitalInputDevice, DigitalOutputDevice, GPIOZeroError
+from gpiozero.pins import Factory
+
+from gatepost_hal.ports import Clock, Direction, InputChanged, InputName, Lamp, Mailbox, Timer
+
+
+@dataclass(frozen=True, slots=True)
+class LanePins:
+    """BCM line numbers of one lane. Inputs are contacts to ground; fire is normally closed."""
+
+    relays: Mapping[Direction, int]
+    lamps: Mapping[Lamp, int]
+    buzzer: int
+    inputs: Mapping[InputName, int]
+    debounce_s: float
+
+
+# Contacts that are closed while all is well, so that a cut wire is an alarm.
+NORMALLY_CLOSED = frozenset({InputName.FIRE})
+
+
+class GpioError(OSError):
+    """The GPIO lines cannot be used; the message says why and what to do."""
+
+
+def lgpio_factory(run_dir: Path) -> Factory:
+    """Return gpiozero's lgpio factory, the production choice on every Pi.
+
+    lgpio puts a notification FIFO into its working directory at import; `run_dir` must be
+    writable. Do not fork afterwards.
+
+    Raises:
+        GpioError: lgpio is missing or the empty 0.0.0.2, or this is no Pi whose GPIO chip may be
+            opened. The message says what to do.
+    """
+    os.environ["LG_WD"] = str(run_dir)
+    try:
+        # Imported here because only a Pi has it.
+        import lgpio  # noqa: PLC0415
+        from gpiozero.pins.lgpio import LGPIOFactory  # noqa: PLC0415
+    except (ImportError, AttributeError) as error:
+        remedy = "pip install 'gatepost[pi]', or apt install python3-lgpio"
+        raise GpioError(f"gpiozero cannot use lgpio ({error}); {remedy}") from error
+    except FileNotFoundError as error:
+        raise GpioError(f"{run_dir}: lgpio cannot make its FIFO here ({error})") from error
+    try:
+        return LGPIOFactory()
+    except (GPIOZeroError, lgpio.error) as error:
+        remedy = "run on a Pi, as a user of group gpio; elsewhere there is `gatepost demo`"
+        raise GpioError(f"no GPIO chip: {error}; {remedy}") from error
+
+
+class ExpiringOutput:
+    """An output that cannot be left on: every call states its end, and a timer keeps it.
+
+    Thread-safe. The timer, not the control loop, ends the hold.
+    """
+
+    def __init__(self, device: DigitalOutputDevice, *, clock: Clock, timer: Timer) -> None:
+        self._device = device
+        self._clock = clock
+        self._timer = timer
+        self._lock = threading.Lock()
+        self._ends_at_s = clock.now_s()
+
+    def energise(self, hold_s: float) -> None:
+        """Switch on until `hold_s` from now; a hold that is running ends then instead."""
+        if not hold_s > 0:
+            raise ValueError(f"hold_s = {hold_s}: an output is held for more than 0 s")
+        with self._lock:
+            self._ends_at_s = self._clock.now_s() + hold_s
+            # Armed first: should switching on fail half-way, the end is already certain.
+            self._timer.call_at(self._ends_at_s, self._expire)
+            self._device.on()
+
+    def drop(self) -> None:
+        """Switch off now."""
+        with self._lock:
+            self._ends_at_s = self._clock.now_s()
+            self._device.off()
+
+    def _expire(self) -> None:
+        with self._lock:
+            # An earlier hold's timer finds a later end when the hold was renewed.
+            if self._clock.now_s() >= self._ends_at_s:
+                self._device.off()
+
+
+class GpioTurnstile:
+    """A `Turnstile` with one relay for each direction."""
+
+    def __init__(self, outputs: Mapping[Direction, ExpiringOutput]) -> None:
+        self._outputs = outputs
+
+    def release(self, direction: Direction, hold_s: float) -> None:
+        """Energise one direction's relay for `hold_s`."""
+        self._outputs[direction].energise(hold_s)
+
+    def drop(self) -> None:
+        """De-energise both relays now."""
+        for output in self._outputs.values():
+            output.drop()
+
+
+class GpioLamps:
+    """`Lamps`, one line each."""
+
+    def __init__(self, devices: Mapping[Lamp, DigitalOutputDevice]) -> None:
+        self._devices = devices
+
+    def show(self, lit: frozenset[Lamp]) -> None:
+        """Light exactly these lamps."""
+        for lamp, device in self._devices.items():
+            device.value = lamp in lit
+
+
+class GpioBuzzer:
+    """A `Buzzer` on an active sounder. Each sound is an expiring hold; the timer strings them."""
+
+    def __init__(self, output: ExpiringOutput, *, clock: Clock, timer: Timer) -> None:
+        self._output = output
+        self._clock = clock
+        self._timer = timer
+        self._lock = threading.Lock()
+        self._cancel: Callable[[], None] = lambda: None
+
+    def play(self, pattern_s: tuple[float, ...]) -> None:
+        """Play the pattern; see `gatepost_hal.ports.Buzzer.play`."""
+        with self._lock:
+            self._cancel()
+            self._output.drop()
+            self._sound(pattern_s)
+
+    def _sound(self, pattern_s: tuple[float, ...]) -> None:
+        if not pattern_s:
+            return
+        sound_s, *rest = pattern_s
+        self._output.energise(sound_s)
+        if len(rest) > 1:
+            next_at_s = self._clock.now_s() + sound_s + rest[0]
+            self._cancel = self._timer.call_at(next_at_s, lambda: self._next(tuple(rest[1:])))
+
+    def _next(self, pattern_s: tuple[float, ...]) -> None:
+        with self._lock:
+            self._sound(pattern_s)
+
+
+class _Contact:
+    """One input line: an edge arms the debounce timer, the level when it ends is what counts."""
+
+    def __init__(
+        self,
+        name: InputName,
+        device: DigitalInputDevice,
+        *,
+        debounce_s: float,
+        clock: Clock,
+        timer: Timer,
+        mailbox: Mailbox,
+    ) -> None:
+        self._name = name
+        self._device = device
+        self._debounce_s = debounce_s
+        self._clock = clock
+        self._timer = timer
+        self._mailbox = mailbox
+        self._lock = threading.Lock()
+        self._reported = False
+        self._cancel: Callable[[], None] | None = None
+        device.when_activated = self._edge
+        device.when_deactivated = self._edge
+
+    def refresh(self) -> None:
+        with self._lock:
+            if self._cancel is None and self._level() != self._reported:
+                self._arm()
+
+    def _level(self) -> bool:
+        # gpiozero calls a contact to ground with pull-up "active" while it is closed.
+        return bool(self._device.is_active) != (self._name in NORMALLY_CLOSED)
+
+    def _edge(self) -> None:
+        with self._lock:
+            if self._cancel is not None:
+                self._cancel()
+            self._arm()
+
+    def _arm(self) -> None:
+        self._cancel = self._timer.call_at(self._clock.now_s() + self._debounce_s, self._settle)
+
+    def _settle(self) -> None:
+        with self._lock:
+            self._cancel = None
+            level = self._level()
+            if level == self._reported:
+                return
+            self._reported = level
+        self._mailbox.post(InputChanged(self._clock.now_s(), self._name, level))
+
+
+class GpioInputs:
+    """`Inputs` on GPIO lines, debounced by time rather than by the driver's own filter.
+
+    gpiozero's `bounce_time` is ignored by its mock pins and has open reports of lost events with
+    lgpio; one filter of ours behaves the same on both.
+    """
+
+    def __init__(self, contacts: list[_Contact]) -> None:
+        self._contacts = contacts
+
+    def refresh(self) -> None:
+        """Re-read all levels; see `gatepost_hal.ports.Inputs.refresh`."""
+        for contact in self._contacts:
+            contact.refresh()
+
+
+class GpioLane:
+    """All GPIO devices of one lane, claimed together and given back together.
+
+    Raises (at construction): gpiozero's own errors when a line is claimed by somebody else.
+    """
+
+    def __init__(
+        self, pins: LanePins, *, factory: Factory, clock: Clock, timer: Timer, mailbox: Mailbox
+    ) -> None:
+        self._devices: list[DigitalInputDevice | DigitalOutputDevice] = []
+
+        def output(pin: int) -> DigitalOutputDevice:
+            device = DigitalOutputDevice(
+                pin, active_high=True, initial_value=False, pin_factory=factory
+            )
+            self._devices.append(device)
+            return device
+
+        def expiring(pin: int) -> ExpiringOutput:
+            return ExpiringOutput(output(pin), clock=clock, timer=timer)
+
+        def contact(name: InputName, pin: int) -> _Contact:
+            device = DigitalInputDevice(pin, pull_up=True, pin_factory=factory)
+            self._devices.append(device)
+            return _Contact(
+                name,
+                device,
+                debounce_s=pins.debounce_s,
+                clock=clock,
+                timer=timer,
+                mailbox=mailbox,
+            )
+
+        self.turnstile = GpioTurnstile({way: expiring(pin) for way, pin in pins.relays.items()})
+        self.lamps = GpioLamps({lamp: output(pin) for lamp, pin in pins.lamps.items()})
+        self.buzzer = GpioBuzzer(expiring(pins.buzzer), clock=clock, timer=timer)
+        self.inputs = GpioInputs([contact(name, pin) for name, pin in pins.inputs.items()])
+
+    def close(self) -> None:
+        """Drop the relays, then give every line back (gpiozero leaves them floating inputs)."""
+        self.turnstile.drop()
+        for device in self._devices:
+            device.close()

@@ -1,0 +1,105 @@
+"""A reader that sends each pass as a line of text: a keyboard, a terminal, a serial QR scanner."""
+
+import os
+import select
+import threading
+from pathlib import Path
+
+from gatepost_hal.ports import Clock, Mailbox, PassRead, ReaderFault, ReaderFaultKind
+
+# A QR code of version 40 holds 4,296 alphanumeric characters (ISO/IEC 18004, table 1).
+MAX_PASS_BYTES = 4296
+
+_CHUNK_BYTES = 4096
+_LINE_ENDS = b"\r\n"
+
+
+class LineFramer:
+    """Cuts a stream of bytes into passes. Pure: bytes in, passes and faults out.
+
+    A pass ends with CR, LF or both; empty lines are no passes. After a line that is too long,
+    everything up to the next line end is dropped: the rest of it must not become a pass.
+    """
+
+    def __init__(self) -> None:
+        self._line = bytearray()
+        self._dropping = False
+
+    def feed(self, data: bytes, at_s: float) -> list[PassRead | ReaderFault]:
+        """Return what `data` completes."""
+        events: list[PassRead | ReaderFault] = []
+        for byte in data:
+            if byte not in _LINE_ENDS:
+                if self._dropping:
+                    continue
+                self._line.append(byte)
+                if len(self._line) > MAX_PASS_BYTES:
+                    self._dropping = True
+                    detail = f"more than {MAX_PASS_BYTES} bytes without a line end"
+                    events.append(ReaderFault(at_s, ReaderFaultKind.TOO_LONG, detail))
+                continue
+            if self._line and not self._dropping:
+                events.append(_parse(bytes(self._line), at_s))
+            self._line.clear()
+            self._dropping = False
+        return events
+
+
+def _parse(line: bytes, at_s: float) -> PassRead | ReaderFault:
+    try:
+        text = line.decode("utf-8").strip()
+    except UnicodeDecodeError as error:
+        detail = f"byte {error.start} of {len(line)} is not UTF-8"
+        return ReaderFault(at_s, ReaderFaultKind.NOT_TEXT, detail)
+    if not text or not text.isprintable():
+        detail = f"{len(line)} bytes that are not printable text"
+        return ReaderFault(at_s, ReaderFaultKind.NOT_TEXT, detail)
+    return PassRead(at_s, text)
+
+
+class LineReader:
+    """Reads a device with a thread of its own and posts what it frames.
+
+    Args:
+        device: a terminal, serial line, FIFO or character device; opened at once.
+        clock: stamps the events.
+        mailbox: takes the events.
+
+    Raises:
+        OSError: the device is missing or may not be read.
+    """
+
+    def __init__(self, device: Path, *, clock: Clock, mailbox: Mailbox) -> None:
+        self._clock = clock
+        self._mailbox = mailbox
+        self._fd = os.open(device, os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC)
+        self._stop_read, self._stop_write = os.pipe()
+        self._thread = threading.Thread(target=self._run, name="line-reader", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the thread and close the device."""
+        os.write(self._stop_write, b"x")
+        self._thread.join()
+        for fd in (self._fd, self._stop_read, self._stop_write):
+            os.close(fd)
+
+    def _run(self) -> None:
+        framer = LineFramer()
+        while True:
+            ready, _, _ = select.select([self._fd, self._stop_read], [], [])
+            if self._stop_read in ready:
+                return
+            try:
+                data = os.read(self._fd, _CHUNK_BYTES)
+            except OSError as error:  # a pulled USB plug is EIO or ENODEV
+                self._gone(str(error))
+                return
+            if not data:
+                self._gone("end of file")
+                return
+            for event in framer.feed(data, self._clock.now_s()):
+                self._mailbox.post(event)
+
+    def _gone(self, detail: str) -> None:
+        self._mailbox.post(ReaderFault(self._clock.now_s(), ReaderFaultKind.GONE, detail))

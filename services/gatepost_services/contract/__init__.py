@@ -1,0 +1,1 @@
+"""What crosses the wire: names, envelopes, sizes. Pure."""

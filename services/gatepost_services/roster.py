@@ -1,0 +1,124 @@
+"""The roster: which passes exist, and what category of person each one stands for.
+
+A member is an opaque subject id and a category: the gate needs no names, and what it does not hold
+nobody can take from it.
+"""
+
+import csv
+import hashlib
+import io
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+COLUMNS = ("credential", "subject", "category")
+MAX_CELL_LENGTH = 512
+_DIGEST_BYTES = 32
+
+
+class RosterError(ValueError):
+    """A roster that cannot be used as it is. The text names file and line, never a credential."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Whom a credential stands for: an id that means something only to the centre, a category."""
+
+    subject: str
+    category: str
+
+
+class Roster:
+    """All members, found by credential.
+
+    Keeps no credential, only keyed BLAKE2b digests (RFC 7693) under a key that this process drew
+    for itself: a memory dump or a traceback holds nothing that opens the gate.
+    """
+
+    def __init__(self, members: Mapping[str, Member]) -> None:
+        self._key = secrets.token_bytes(hashlib.blake2b.MAX_KEY_SIZE)
+        self._members = {self._digest(credential): member for credential, member in members.items()}
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Return the roster of a CSV file with the header credential,subject,category.
+
+        UTF-8, with or without a byte order mark; blank lines are skipped; nothing else is guessed.
+
+        Raises:
+            RosterError: the file cannot be read, or a line is not as it must be.
+        """
+        members: dict[str, Member] = {}
+        lines: dict[str, int] = {}
+        for line, (credential, subject, category) in _rows(path):
+            if credential in lines:
+                raise RosterError(
+                    f"{path}:{line}: the credential of line {lines[credential]} again; keep one"
+                )
+            lines[credential] = line
+            members[credential] = Member(subject=subject, category=category)
+        return cls(members)
+
+    def look_up(self, credential: str) -> Member | None:
+        """Return whom the credential stands for, None if it is unknown. Takes microseconds."""
+        return self._members.get(self._digest(credential))
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def __repr__(self) -> str:
+        return f"Roster(<{len(self)} members>)"
+
+    def _digest(self, credential: str) -> bytes:
+        # surrogatepass: a credential that is no Unicode text is unknown, not an exception.
+        text = credential.encode("utf-8", "surrogatepass")
+        return hashlib.blake2b(text, key=self._key, digest_size=_DIGEST_BYTES).digest()
+
+
+def _rows(path: Path) -> Iterator[tuple[int, tuple[str, str, str]]]:
+    reader = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
+    try:
+        header = next(reader, [])
+        if tuple(header) != COLUMNS:
+            raise RosterError(
+                f"{path}:1: the header must be exactly {','.join(COLUMNS)}; "
+                f"{len(header)} other columns were found"
+            )
+        for cells in reader:
+            if cells:
+                yield reader.line_num, _checked_cells(cells, f"{path}:{reader.line_num}")
+    except csv.Error as error:
+        raise RosterError(f"{path}:{reader.line_num}: not CSV: {error}") from error
+
+
+def _text(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise RosterError(f"{path}: cannot be read: {error.strerror}") from error
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        # Not chained: the decoder's error holds the whole file.
+        raise RosterError(f"{path}:{line}: not UTF-8; save it as CSV UTF-8") from None
+
+
+def _checked_cells(cells: list[str], place: str) -> tuple[str, str, str]:
+    if len(cells) != len(COLUMNS):
+        raise RosterError(f"{place}: {len(cells)} cells; each line has {len(COLUMNS)}")
+    for column, cell in zip(COLUMNS, cells, strict=True):
+        if not cell:
+            raise RosterError(f"{place}: {column} is empty")
+        if len(cell) > MAX_CELL_LENGTH:
+            raise RosterError(
+                f"{place}: {column} has {len(cell)} characters; at most {MAX_CELL_LENGTH} fit"
+            )
+        if cell != cell.strip() or not cell.isprintable():
+            raise RosterError(
+                f"{place}: {column} has blanks around it or control characters in it; remove them"
+            )
+    credential, subject, category = cells
+    return credential, subject, category

@@ -1,0 +1,343 @@
+"""Brokers and a running link, for the tests of the services."""
+
+import os
+import select
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from random import Random
+
+import pytest
+from gatepost_services.doorbell import DoorbellListener
+from gatepost_services.journal import Entry, Journal, JournalReader
+from gatepost_services.uplink.backoff import Backoff
+from gatepost_services.uplink.link import Link
+from gatepost_services.uplink.position import PositionStore, read_acknowledged
+from gatepost_services.uplink.session import MqttSession
+
+DEADLINE_S = 30.0
+SITE, GATE = "north", "gate-1"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Mosquitto:
+    """A mosquitto of our own on loopback, which can be stopped, killed and started again."""
+
+    def __init__(self, binary: str, folder: Path, *settings: str) -> None:
+        self.port = free_port()
+        self._binary = binary
+        self._config = folder / "mosquitto.conf"
+        self._config.write_text(
+            "\n".join(
+                [
+                    f"listener {self.port} 127.0.0.1",
+                    "allow_anonymous true",
+                    "persistence true",
+                    f"persistence_location {folder}/",
+                    "max_queued_messages 0",
+                    "log_dest stderr",
+                    "log_type error",
+                    "log_type information",
+                    "connection_messages false",
+                    *(["user root"] if os.getuid() == 0 else []),
+                    *settings,
+                    "",
+                ]
+            )
+        )
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(
+            [self._binary, "-c", str(self._config)], stderr=subprocess.PIPE, bufsize=0
+        )
+        pipe, log = self._process.stderr, b""
+        assert pipe is not None
+        while b"running" not in log:
+            assert select.select([pipe], [], [], DEADLINE_S)[0], log
+            line = pipe.read(4096)
+            assert line, f"mosquitto ended: {log!r}"
+            log += line
+
+    def end(self, signal_number: int) -> None:
+        if self._process is not None:
+            self._process.send_signal(signal_number)
+            self._process.communicate(timeout=DEADLINE_S)
+            self._process = None
+
+    def stop(self) -> None:
+        self.end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.end(signal.SIGKILL)
+
+
+@pytest.fixture
+def make_mosquitto(tmp_path: Path) -> Iterator[Callable[..., Mosquitto]]:
+    binary = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
+    if binary is None:
+        pytest.skip("mosquitto is not installed (apt-get install mosquitto)")
+    made: list[Mosquitto] = []
+
+    def make(*settings: str) -> Mosquitto:
+        folder = tmp_path / f"mosquitto-{len(made)}"
+        folder.mkdir()
+        made.append(Mosquitto(binary, folder, *settings))
+        return made[-1]
+
+    yield make
+    for broker in made:
+        broker.kill()
+
+
+class FakeBroker:
+    """A broker of a few lines that does what no good broker does. One connection at a time.
+
+    `reason_of(n)` decides about the n-th PUBLISH ever: a PUBACK reason code, None for silence, or
+    "drop" to cut the connection. Acknowledges in groups of `receive_maximum`, after looking
+    whether the client sends more than that.
+    """
+
+    def __init__(self, *, receive_maximum: int = 20, connack: int = 0) -> None:
+        self.receive_maximum = receive_maximum
+        self.connack = connack
+        self.reason_of: Callable[[int], int | str | None] = lambda _n: 0
+        self.accepted: list[bytes] = []
+        self.published = 0
+        self.most_unacked = 0
+        self.connects = 0
+        self.disconnects = 0
+        self.publish_properties = b""
+        self.changed = threading.Condition()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._connection: socket.socket | None = None
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def wait_for(self, predicate: Callable[[], bool]) -> bool:
+        with self.changed:
+            return self.changed.wait_for(predicate, DEADLINE_S)
+
+    def close(self) -> None:
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        if self._connection is not None:
+            with suppress(OSError):
+                self._connection.shutdown(socket.SHUT_RDWR)
+        self._thread.join(DEADLINE_S)
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            with connection:
+                self._connection = connection
+                with suppress(ConnectionError, TimeoutError):
+                    self._talk(connection)
+
+    def _talk(self, connection: socket.socket) -> None:
+        unacked: list[tuple[int, int, bytes]] = []
+        while True:
+            connection.settimeout(0.02 if unacked else DEADLINE_S)
+            try:
+                kind, body = read_packet(connection)
+            except TimeoutError:
+                if not self._acknowledge(connection, unacked):
+                    return
+                continue
+            with self.changed:
+                if kind >> 4 == 1:
+                    self.connects += 1
+                    connection.sendall(connack(self.connack, self.receive_maximum))
+                elif kind >> 4 == 3:
+                    self.published += 1
+                    mid, self.publish_properties, payload = parse_publish(body)
+                    unacked.append((self.published, mid, payload))
+                    self.most_unacked = max(self.most_unacked, len(unacked))
+                elif kind >> 4 == 12:
+                    connection.sendall(b"\xd0\x00")
+                elif kind >> 4 == 14:
+                    self.disconnects += 1
+                self.changed.notify_all()
+
+    def _acknowledge(
+        self, connection: socket.socket, unacked: list[tuple[int, int, bytes]]
+    ) -> bool:
+        with self.changed:
+            for number, mid, payload in unacked:
+                reason = self.reason_of(number)
+                if reason == "drop":
+                    return False
+                if isinstance(reason, int):
+                    if reason < 0x80:
+                        self.accepted.append(payload)
+                    connection.sendall(b"\x40\x04" + struct.pack("!HBB", mid, reason, 0))
+            unacked.clear()
+            self.changed.notify_all()
+        return True
+
+
+def read_exactly(connection: socket.socket, count: int) -> bytes:
+    content = b""
+    while len(content) < count:
+        piece = connection.recv(count - len(content))
+        if not piece:
+            raise ConnectionError
+        content += piece
+    return content
+
+
+def read_packet(connection: socket.socket) -> tuple[int, bytes]:
+    kind, length, shift = read_exactly(connection, 1)[0], 0, 0
+    while True:
+        digit = read_exactly(connection, 1)[0]
+        length |= (digit & 0x7F) << shift
+        shift += 7
+        if digit < 0x80:
+            return kind, read_exactly(connection, length)
+
+
+def parse_publish(body: bytes) -> tuple[int, bytes, bytes]:
+    topic_end = 2 + int.from_bytes(body[:2])
+    mid = int.from_bytes(body[topic_end : topic_end + 2])
+    properties_end = topic_end + 3 + body[topic_end + 2]
+    return mid, body[topic_end + 3 : properties_end], body[properties_end:]
+
+
+def connack(reason: int, receive_maximum: int) -> bytes:
+    return b"\x20\x06\x00" + bytes([reason]) + b"\x03\x21" + struct.pack("!H", receive_maximum)
+
+
+@pytest.fixture
+def make_fake_broker() -> Iterator[Callable[..., FakeBroker]]:
+    made: list[FakeBroker] = []
+
+    def make(**settings: int) -> FakeBroker:
+        made.append(FakeBroker(**settings))
+        return made[-1]
+
+    yield make
+    for broker in made:
+        broker.close()
+
+
+class Station:
+    """One gate's files: a journal to write, and links that drain it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.journal_path = folder / "journal.db"
+        self.position_path = folder / "uplink.db"
+        self.doorbell_path = folder / "bell"
+        self.journal = Journal(self.journal_path, "boot-1")
+
+    def append(self, count: int) -> int:
+        return self.journal.append(
+            Entry("test.happened", at_s=float(n), utc_s=1e9 + n, data={"n": n, "pad": "x" * 200})
+            for n in range(count)
+        )
+
+    def acknowledged(self) -> int:
+        return read_acknowledged(self.position_path)
+
+    def link(self, port: int, **settings: object) -> "RunningLink":
+        return RunningLink(self, port, settings)
+
+
+class RunningLink:
+    """A link in a thread of its own, which makes and closes all that belongs to that thread."""
+
+    def __init__(self, station: Station, port: int, settings: dict[str, object]) -> None:
+        self._station = station
+        self._settings = settings
+        self._new_session = partial(
+            MqttSession, host="127.0.0.1", port=port, client_id="gatepost-north-gate-1"
+        )
+        self._stopping = threading.Event()
+        self._is_made = threading.Event()
+        self._link: Link | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> "RunningLink":
+        self._thread.start()
+        assert self._is_made.wait(DEADLINE_S)
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.stop()
+
+    def stop(self) -> float:
+        began_s = time.monotonic()
+        self._stopping.set()
+        if self._link is not None:
+            self._link.wake()
+        self._thread.join(DEADLINE_S)
+        assert not self._thread.is_alive()
+        return time.monotonic() - began_s
+
+    def _run(self) -> None:
+        station = self._station
+        with (
+            JournalReader(station.journal_path) as journal,
+            PositionStore(station.position_path) as position,
+            DoorbellListener(station.doorbell_path) as doorbell,
+        ):
+            self._link = Link(
+                site=SITE,
+                gate=GATE,
+                journal=journal,
+                position=position,
+                doorbell=doorbell,
+                new_session=self._new_session,
+                backoff=Backoff(0.02, 0.2, Random(1)),
+                **self._settings,  # type: ignore[arg-type]
+            )
+            self._is_made.set()
+            self._link.run(self._stopping.is_set)
+
+
+@pytest.fixture
+def station(tmp_path: Path) -> Iterator[Station]:
+    made = Station(tmp_path)
+    yield made
+    made.journal.close()
+
+
+@pytest.fixture
+def run_python() -> Iterator[Callable[[str], "subprocess.Popen[str]"]]:
+    """Start Python code as a process of its own that sees the same packages."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(code: str) -> "subprocess.Popen[str]":
+        started.append(
+            subprocess.Popen(
+                [sys.executable, "-c", code],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            )
+        )
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate(timeout=DEADLINE_S)

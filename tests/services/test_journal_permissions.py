@@ -1,0 +1,107 @@
+"""The reader as the link is: another user, with no write permission anywhere near the journal."""
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from gatepost_services.journal import Entry, Journal
+
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user"),
+]
+NOBODY = 65534
+READER = """
+import os, sys
+from pathlib import Path
+from gatepost_services.journal import JournalReader, JournalUnavailable
+os.setgroups([]); os.setgid({uid}); os.setuid({uid})
+assert not os.access({folder!r}, os.W_OK)
+reader = JournalReader(Path({folder!r}) / "journal.db")
+for _ in sys.stdin:
+    try:
+        print(len(reader.read_after(0, 100)), reader.last_seq(), flush=True)
+    except JournalUnavailable as error:
+        print("unavailable:", error, flush=True)
+"""
+WRITER = """
+import sys
+from pathlib import Path
+from gatepost_services.journal import Entry, Journal
+journal = Journal(Path({folder!r}) / "journal.db", "boot-1")
+for _ in sys.stdin:
+    print(journal.append([Entry("a.b", 0.0, 0.0, {{}})]), flush=True)
+"""
+
+
+class Peer:
+    """A process that answers one line for each line."""
+
+    def __init__(self, process) -> None:
+        self.process = process
+
+    def ask(self) -> str:
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return self.process.stdout.readline().strip()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for parent in [tmp_path, *tmp_path.parents]:
+        if parent.owner() == "root" and parent != Path("/tmp") and parent != Path("/"):  # noqa: S108
+            parent.chmod(0o755)
+    return tmp_path
+
+
+@pytest.fixture
+def new_reader(run_python: Callable[[str], object], folder: Path) -> Callable[[], Peer]:
+    return lambda: Peer(run_python(READER.format(folder=str(folder), uid=NOBODY)))
+
+
+def append(journal: Journal) -> None:
+    journal.append([Entry("a.b", 0.0, 0.0, {})])
+
+
+def test_it_reads_while_the_writer_runs(folder, new_reader):
+    reader = new_reader()
+    assert reader.ask().startswith("unavailable")
+    with Journal(folder / "journal.db", "boot-1") as journal:
+        append(journal)
+        assert reader.ask() == "1 1"
+        append(journal)
+        assert reader.ask() == "2 2"
+        assert new_reader().ask() == "2 2"
+
+
+def test_it_reads_after_the_writer_was_killed(folder, new_reader, run_python):
+    writer = Peer(run_python(WRITER.format(folder=str(folder))))
+    early = new_reader()
+    assert writer.ask() == "1"
+    assert early.ask() == "1 1"
+    assert writer.ask() == "2"
+    writer.process.send_signal(signal.SIGKILL)
+    writer.process.wait()
+    assert (folder / "journal.db-wal").exists()
+    assert early.ask() == "2 2"
+    assert new_reader().ask() == "2 2"
+    early.process.kill()
+    early.process.wait()
+    assert new_reader().ask() == "2 2"
+
+
+def test_it_reads_after_a_clean_close_and_when_the_writer_comes_back(folder, new_reader):
+    with Journal(folder / "journal.db", "boot-1") as journal:
+        append(journal)
+    assert [file.name for file in folder.iterdir()] == ["journal.db"]
+    reader = new_reader()
+    assert reader.ask() == "1 1"
+    with Journal(folder / "journal.db", "boot-2") as journal:
+        append(journal)
+        assert reader.ask() == "2 2"
+        append(journal)
+    # The reader had it open, so the writer was not the last and left -wal and -shm.
+    assert (folder / "journal.db-wal").exists()
+    assert reader.ask() == "3 3"
