@@ -143,3 +143,14 @@ class Settings(_Section, frozen=True):
     pins: Pins = field(default_factory=Pins)
     reader: Reader = field(default_factory=Reader)
     paths: Paths = field(default_factory=Paths)
+
+
+def decode_path(kind: type, value: object) -> object:
+    """Return a `Path` from a TOML string: the one type that msgspec needs help with.
+
+    Raises:
+        ValueError: no absolute path; msgspec makes it a ValidationError.
+    """
+    if kind is Path and isinstance(value, str) and value.startswith("/") and "\0" not in value:
+        return Path(value)
+    raise ValueError(value)
