@@ -100,7 +100,7 @@ class ExpiringOutput:
     def _expire(self) -> None:
         with self._lock:
             # An earlier hold's timer finds a later end when the hold was renewed.
-            if self._clock.now_s() >= self._ends_at_s:
+            if self._clock.now_s() >= self._ends_at_s and not self._device.closed:
                 self._device.off()
 
 
@@ -272,6 +272,7 @@ class GpioLane:
 
     def close(self) -> None:
         """Drop the relays, then give every line back (gpiozero leaves them floating inputs)."""
-        self.turnstile.drop()
-        for device in self._devices:
-            device.close()
+        if self._devices:
+            self.turnstile.drop()
+        while self._devices:
+            self._devices.pop().close()

@@ -55,6 +55,17 @@ class SimulatedContact:
             level = not level
         self._world.call_at(at_s, partial(self._set, closed=closed))
 
+    def touch(self, *, for_s: float, after_s: float) -> None:
+        """Go to the active side for a moment: a bounce, a spark, a passing lorry."""
+        at_s = self._world.now_s() + after_s
+        active = not self._normally_closed
+        self._world.call_at(at_s, partial(self._set, closed=active))
+        self._world.call_at(at_s + for_s, partial(self._set, closed=not active))
+
+    def lose_edges(self) -> None:
+        """From now on the kernel reports no edge of this line; its level stays readable."""
+        self._pin.when_changed = None
+
     def _set(self, *, closed: bool) -> None:
         if closed:
             self._pin.drive_low()

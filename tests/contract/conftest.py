@@ -1,0 +1,100 @@
+"""The hal contract: one suite for every kind of device, run on each bench that is there.
+
+A bench is a lane's devices together with the hand that works them from outside: it warms the
+scene, closes contacts, breaks wires, looks at relay levels. Today there is the simulated one;
+the bench of real kernel devices implements the same `Bench` and joins `BENCHES`.
+"""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import pytest
+
+from gatepost_hal.gpio import GpioLane
+from gatepost_hal.ports import Direction, HardwareEvent, InputName, Lamp, Reading, SensorFault
+from gatepost_hal.simulated.lane import SimulatedLane
+from gatepost_hal.simulated.mlx90614 import ChipFault
+from gatepost_hal.simulated.world import World
+
+
+class Bench(Protocol):
+    gpio: GpioLane
+
+    def measure(self) -> Reading | SensorFault: ...
+    def now_s(self) -> float: ...
+    def show_scene(self, object_c: float, room_c: float) -> None: ...
+    def set_chip_fault(self, fault: ChipFault | None) -> None: ...
+    def set_contact(self, name: InputName, *, active: bool) -> None: ...
+    def bounce_contact(self, name: InputName, *, times: int, gap_s: float) -> None: ...
+    def lose_edges(self, name: InputName) -> None: ...
+    def send(self, data: bytes) -> None: ...
+    def is_released(self, direction: Direction) -> bool: ...
+    def lit(self) -> frozenset[Lamp]: ...
+    def is_sounding(self) -> bool: ...
+    def events_within(self, duration_s: float) -> list[HardwareEvent]: ...
+
+
+class SimulatedBench:
+    def __init__(self) -> None:
+        self._world = World()
+        self._lane = SimulatedLane(self._world, seed=7)
+        self.gpio = self._lane.gpio
+        self.events_within(1.0)  # power-on
+
+    def measure(self) -> Reading | SensorFault:
+        self._lane.sampler.request()
+        sample = next(iter(self._lane.mailbox.wait(self._world.now_s() + 10)))
+        assert isinstance(sample, Reading | SensorFault)
+        return sample
+
+    def now_s(self) -> float:
+        return self._world.now_s()
+
+    def show_scene(self, object_c: float, room_c: float) -> None:
+        self._lane.chip.settle(room_c)
+        self._lane.chip.scene = lambda _at_s: object_c
+
+    def set_chip_fault(self, fault: ChipFault | None) -> None:
+        self._lane.chip.fault = fault
+
+    def set_contact(self, name: InputName, *, active: bool) -> None:
+        self._lane.contacts[name].set(active=active)
+
+    def bounce_contact(self, name: InputName, *, times: int, gap_s: float) -> None:
+        for number in range(times):
+            self._lane.contacts[name].touch(for_s=gap_s / 2, after_s=number * gap_s)
+
+    def lose_edges(self, name: InputName) -> None:
+        self._lane.contacts[name].lose_edges()
+
+    def send(self, data: bytes) -> None:
+        self._lane.reader.send(data)
+
+    def is_released(self, direction: Direction) -> bool:
+        return self._lane.is_released(direction)
+
+    def lit(self) -> frozenset[Lamp]:
+        return self._lane.lit()
+
+    def is_sounding(self) -> bool:
+        return self._lane.is_sounding()
+
+    def events_within(self, duration_s: float) -> list[HardwareEvent]:
+        until_s = self._world.now_s() + duration_s
+        events: list[HardwareEvent] = []
+        while self._world.now_s() < until_s:
+            events += self._lane.mailbox.wait(until_s)
+        return events
+
+    def close(self) -> None:
+        self._lane.close()
+
+
+BENCHES = {"simulated": SimulatedBench}
+
+
+@pytest.fixture(params=sorted(BENCHES))
+def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
+    made = BENCHES[request.param]()
+    yield made
+    made.close()

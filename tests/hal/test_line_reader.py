@@ -1,0 +1,145 @@
+import os
+import pty
+import tty
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gatepost_hal.ports import PassRead, ReaderFault, ReaderFaultKind
+from gatepost_hal.readers.line import MAX_PASS_BYTES, LineFramer, LineReader
+from gatepost_hal.simulated.lane import SimulatedReader
+from gatepost_hal.simulated.world import SimulatedMailbox, World
+from gatepost_hal.system import SystemClock, ThreadMailbox
+
+LONG_ENOUGH_S = 10.0  # until a test gives up; none waits for it when all is well
+
+
+class SimulatedLine:
+    def __init__(self):
+        self._mailbox = SimulatedMailbox(World())
+        self._reader = SimulatedReader(world=World(), mailbox=self._mailbox)
+
+    def send(self, data):
+        self._reader.send(data)
+
+    def events(self, count):
+        events = self._mailbox.wait(0.0)
+        assert len(events) == count
+        return events
+
+    def close(self):
+        pass
+
+
+class PtyLine:
+    """The real reader on a real kernel terminal."""
+
+    def __init__(self):
+        self._near, far = pty.openpty()
+        tty.setraw(far)  # as a serial scanner's line is: nothing is edited or echoed
+        self._far = far
+        clock = SystemClock()
+        self._mailbox = ThreadMailbox(clock)
+        self._reader = LineReader(Path(os.ttyname(far)), clock=clock, mailbox=self._mailbox)
+        self._clock = clock
+
+    def send(self, data):
+        while data:
+            data = data[os.write(self._near, data) :]
+
+    def events(self, count):
+        until_s = self._clock.now_s() + LONG_ENOUGH_S
+        events = []
+        while len(events) < count and self._clock.now_s() < until_s:
+            events += self._mailbox.wait(until_s)
+        assert len(events) == count
+        return events
+
+    def unplug(self):
+        os.close(self._near)
+        self._near = None
+
+    def close(self):
+        self._reader.close()
+        for fd in (self._near, self._far):
+            if fd is not None:
+                os.close(fd)
+
+
+@pytest.fixture(params=[SimulatedLine, PtyLine], ids=["simulated", "pty"])
+def line(request):
+    made = request.param()
+    yield made
+    made.close()
+
+
+def told(events):
+    return [event.credential if isinstance(event, PassRead) else event.kind for event in events]
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r", b"\r\n"], ids=["LF", "CR", "CRLF"])
+def test_a_line_is_a_pass_whatever_its_end(line, end):
+    line.send(b"PASS-1" + end + b"PASS-2" + end)
+    assert told(line.events(2)) == ["PASS-1", "PASS-2"]
+
+
+def test_a_pass_may_come_in_pieces(line):
+    for piece in (b"PA", b"SS", b"-1", b"\r"):
+        line.send(piece)
+    assert told(line.events(1)) == ["PASS-1"]
+
+
+def test_empty_lines_and_blanks_are_no_passes(line):
+    line.send(b"\n\n  PASS-1  \n\n")
+    assert told(line.events(1)) == ["PASS-1"]
+
+
+def test_bytes_that_are_no_text_are_a_fault_and_the_next_pass_is_read(line):
+    line.send(b"\xff\xfe\n\x01\x02\nPASS-1\n")
+    assert told(line.events(3)) == [
+        ReaderFaultKind.NOT_TEXT,
+        ReaderFaultKind.NOT_TEXT,
+        "PASS-1",
+    ]
+
+
+def test_the_tail_of_an_endless_line_never_becomes_a_pass(line):
+    line.send(b"x" * (MAX_PASS_BYTES + 1))
+    line.send(b"PASS-1\nPASS-2\n")
+    assert told(line.events(2)) == [ReaderFaultKind.TOO_LONG, "PASS-2"]
+
+
+def test_the_longest_qr_code_is_read(line):
+    line.send(b"x" * MAX_PASS_BYTES + b"\n")
+    assert told(line.events(1)) == ["x" * MAX_PASS_BYTES]
+
+
+def test_a_reader_that_vanishes_is_told_once():
+    line = PtyLine()
+    line.send(b"PASS-1\n")
+    assert told(line.events(1)) == ["PASS-1"]
+    line.unplug()
+    assert told(line.events(1)) == [ReaderFaultKind.GONE]
+    line.close()
+
+
+def test_a_missing_device_is_an_error_that_names_it(tmp_path):
+    clock = SystemClock()
+    with pytest.raises(FileNotFoundError, match="no-such-device"):
+        LineReader(tmp_path / "no-such-device", clock=clock, mailbox=ThreadMailbox(clock))
+
+
+def test_a_credential_stays_out_of_logs():
+    assert "secret" not in repr(PassRead(1.0, "secret-pass"))
+
+
+@given(st.lists(st.binary(max_size=200), max_size=20))
+def test_however_the_bytes_are_cut_the_passes_are_the_same(pieces):
+    whole = LineFramer().feed(b"".join(pieces), 1.0)
+    framer = LineFramer()
+    cut = [event for piece in pieces for event in framer.feed(piece, 1.0)]
+    assert cut == whole
+    for event in whole:
+        assert isinstance(event, ReaderFault) or event.credential.isprintable()
