@@ -94,6 +94,8 @@ def _allowed(field: FieldInfo) -> str:
             return "1 to 63 of a-z, 0-9 and '-', beginning with a letter or digit"
         case mi.LiteralType():
             return "one of " + ", ".join(f'"{value}"' for value in kind.values)
+        case mi.BoolType():
+            return "true or false"
         case mi.CustomType():
             return "an absolute path in quotes"
         case _:

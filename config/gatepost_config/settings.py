@@ -102,6 +102,9 @@ class Link(_Section, frozen=True):
     broker_port: Annotated[int, Meta(ge=1, le=65535)] = 1883
     mqtt_version: Literal["5", "3.1.1"] = "5"
     keepalive_s: Annotated[int, Meta(ge=5, le=1200)] = 30
+    # Whether an event that the broker takes while nobody subscribes counts as not delivered
+    # (MQTT 5 only). False where the server reads events without a subscription, as rule engines do.
+    hold_without_subscriber: bool = True
     # Events on their way at once; the broker's own receive maximum may make it fewer.
     window: Annotated[int, Meta(ge=1, le=1000)] = 20
     # Longest pause between two attempts to connect; the actual one is random (full jitter).

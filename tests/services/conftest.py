@@ -1,5 +1,6 @@
 """Brokers and a running link, for the tests of the services."""
 
+import logging
 import os
 import select
 import shutil
@@ -15,8 +16,10 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from random import Random
+from typing import Self
 
 import pytest
+
 from gatepost_services.doorbell import DoorbellListener
 from gatepost_services.journal import Entry, Journal, JournalReader
 from gatepost_services.uplink.backoff import Backoff
@@ -88,7 +91,9 @@ class Mosquitto:
 
 @pytest.fixture
 def make_mosquitto(tmp_path: Path) -> Iterator[Callable[..., Mosquitto]]:
-    binary = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
+    binary = shutil.which("mosquitto") or shutil.which(
+        "mosquitto", path="/usr/sbin:/usr/local/sbin"
+    )
     if binary is None:
         pytest.skip("mosquitto is not installed (apt-get install mosquitto)")
     made: list[Mosquitto] = []
@@ -275,7 +280,7 @@ class RunningLink:
         self._link: Link | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
 
-    def __enter__(self) -> "RunningLink":
+    def __enter__(self) -> Self:
         self._thread.start()
         assert self._is_made.wait(DEADLINE_S)
         return self
@@ -306,7 +311,7 @@ class RunningLink:
                 position=position,
                 doorbell=doorbell,
                 new_session=self._new_session,
-                backoff=Backoff(0.02, 0.2, Random(1)),
+                backoff=Backoff(0.02, 0.2, Random(1)),  # noqa: S311 - jitter
                 **self._settings,  # type: ignore[arg-type]
             )
             self._is_made.set()
@@ -341,3 +346,31 @@ def run_python() -> Iterator[Callable[[str], "subprocess.Popen[str]"]]:
     for process in started:
         process.kill()
         process.communicate(timeout=DEADLINE_S)
+
+
+class Listener(logging.Handler):
+    """Sets an event once a message that contains a text is logged."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self._text = text
+        self.heard = threading.Event()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self._text in record.getMessage():
+            self.heard.set()
+
+
+@pytest.fixture
+def told() -> Iterator[Callable[[str], threading.Event]]:
+    """Return an event that is set once a message with that text is logged."""
+    root, listeners = logging.getLogger(), []
+
+    def listen(text: str) -> threading.Event:
+        listeners.append(Listener(text))
+        root.addHandler(listeners[-1])
+        return listeners[-1].heard
+
+    yield listen
+    for listener in listeners:
+        root.removeHandler(listener)

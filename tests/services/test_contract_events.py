@@ -3,6 +3,9 @@ import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from gatepost_services.contract.events import (
     MAX_EVENT_BYTES,
     WireError,
@@ -13,8 +16,6 @@ from gatepost_services.contract.events import (
 )
 from gatepost_services.journal import Entry, Journal, JournalReader, Record
 from gatepost_services.record import MAX_DATA_BYTES, MAX_TYPE_LENGTH
-from hypothesis import given
-from hypothesis import strategies as st
 
 GOLDEN = Path(__file__).parent / "golden"
 RECORDS = {
@@ -61,7 +62,7 @@ def test_attribute_names_are_what_cloudevents_allows():
     utc_s=st.floats(0, 253_402_300_799),
     data=st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), scalars),
 )
-def test_what_is_encoded_is_decoded(site, gate, seq, uptime_s, utc_s, data):
+def test_what_is_encoded_is_decoded(*, site, gate, seq, uptime_s, utc_s, data):
     record = Record(seq, "boot-1", "test.happened", uptime_s, utc_s, json.dumps(data))
     event = decode(encode(record, site=site, gate=gate))
     assert (event.seq, event.type, event.boot_id) == (seq, "gatepost.test.happened", "boot-1")
@@ -133,7 +134,10 @@ def test_attributes_that_others_add_are_ignored():
 def test_the_largest_event_that_the_journal_takes_fits_on_the_wire(tmp_path):
     event_type = "t" * MAX_TYPE_LENGTH
     pad = "\u0000" * ((MAX_DATA_BYTES - 10) // 6)
-    with Journal(tmp_path / "j", "\N{CAT}" * 64) as journal, JournalReader(tmp_path / "j") as reader:
+    with (
+        Journal(tmp_path / "j", "\N{CAT}" * 64) as journal,
+        JournalReader(tmp_path / "j") as reader,
+    ):
         journal.append([Entry(event_type, 9e11, 1e9, {"n": pad})])
         (record,) = reader.read_after(0, 1)
     assert decode(encode(record, site="s" * 63, gate="g" * 63)).data == {"n": pad}

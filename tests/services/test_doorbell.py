@@ -3,6 +3,7 @@ import socket
 from pathlib import Path
 
 import pytest
+
 from gatepost_services.doorbell import MAX_PATH_BYTES, Doorbell, DoorbellError, DoorbellListener
 
 

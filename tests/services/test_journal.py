@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from gatepost_services.journal import (
     SCHEMA_VERSION,
     Entry,
@@ -96,7 +97,7 @@ def test_nothing_appended_changes_nothing(path):
 )
 def test_a_batch_with_data_that_json_cannot_hold_is_refused_whole(path, reader, data):
     with Journal(path, "boot-1") as journal:
-        with pytest.raises(ValueError, match="test.happened: data"):
+        with pytest.raises(ValueError, match=r"test\.happened: data"):
             journal.append([entry(), Entry("test.happened", 0.0, 0.0, data)])
         assert numbers(reader) == []
 
@@ -185,7 +186,7 @@ Path("fsync-fails").touch()
 try:
     journal.append([Entry("a.b", 0.0, 0.0, {"n": n}) for n in (2, 3)])
 except JournalError as error:
-    print(error)
+    print(error, flush=True)
 os.kill(os.getpid(), 9)
 """
 

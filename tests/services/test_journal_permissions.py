@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from gatepost_services.journal import Entry, Journal
 
 pytestmark = [
@@ -15,6 +16,7 @@ pytestmark = [
 NOBODY = 65534
 READER = """
 import os, sys
+import urllib.parse  # pathlib needs it later, when this user may not read Python's own folder
 from pathlib import Path
 from gatepost_services.journal import JournalReader, JournalUnavailable
 os.setgroups([]); os.setgid({uid}); os.setuid({uid})

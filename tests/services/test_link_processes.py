@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from gatepost_services.contract.events import WireEvent, event_source
 from gatepost_services.hub.subscriber import Subscriber
 
@@ -90,13 +91,10 @@ def test_a_broker_that_comes_later_gets_everything(station, make_mosquitto):
         assert_all_there(hub, 100, duplicates=0)
 
 
-def test_events_wait_in_the_journal_while_nobody_has_subscribed(
-    station, make_mosquitto, caplog: pytest.LogCaptureFixture
-):
+def test_events_wait_in_the_journal_while_nobody_has_subscribed(station, make_mosquitto, told):
     broker = make_mosquitto()
     broker.start()
-    refused = threading.Event()
-    caplog.handler.addFilter(lambda record: "nobody has subscribed" in record.msg and refused.set())
+    refused = told("nobody has subscribed")
     station.append(100)
     with station.link(broker.port):
         assert refused.wait(DEADLINE_S)

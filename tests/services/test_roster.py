@@ -1,4 +1,5 @@
 import pytest
+
 from gatepost_services.roster import Member, Roster, RosterError
 
 HEADER = b"credential,subject,category\n"

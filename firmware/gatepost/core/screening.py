@@ -8,6 +8,7 @@ and an offset that belongs to the device. No regression and no clamp: those hide
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import groupby
 from statistics import fmean, median
 
 from gatepost_hal.ports import Reading
@@ -17,6 +18,9 @@ AMBIENT_REFERENCE_C = 24.0
 
 # Five samples of a still person spread by 0.42 C (noise 0.18 C rms); more than this is movement.
 MAX_SPREAD_C = 1.0
+# More equal samples in a row than this is a sensor that repeats itself: with 0.18 C of noise and
+# 0.02 C a step, three in a row come in one visit of three hundred, which is then measured again.
+MAX_EQUAL_RUN = 2
 # Outside this it is no forehead in front of the lens: a hat, too far away, a cup of tea.
 PLAUSIBLE_SKIN_C = (32.0, 43.0)
 MIN_CONTRAST_C = 4.0  # skin over die; less is the room, or a sensor as warm as the person
@@ -94,15 +98,20 @@ def judge(samples: Sequence[Reading], limits: Limits) -> Verdict:
     ambient_c = fmean(sample.ambient_c for sample in samples)
     spread_c = max(objects_c) - min(objects_c)
     index = index_c(object_c, ambient_c, limits.offset_c)
-    reason = _reason(object_c, ambient_c, spread_c, index, limits)
+    if _longest_run(objects_c) > MAX_EQUAL_RUN:
+        reason = Reason.FROZEN
+    else:
+        reason = _reason(object_c, ambient_c, spread_c, index, limits)
     return Verdict(ZONES[reason], reason, index, object_c, ambient_c, spread_c)
+
+
+def _longest_run(values: Sequence[float]) -> int:
+    return max(len(list(run)) for _, run in groupby(values))
 
 
 def _reason(
     object_c: float, ambient_c: float, spread_c: float, index: float, limits: Limits
 ) -> Reason:
-    if spread_c == 0:  # with 0.18 C of noise, five equal words come once in a million visits
-        return Reason.FROZEN
     if spread_c > MAX_SPREAD_C:
         return Reason.MOVING
     low_c, high_c = PLAUSIBLE_SKIN_C

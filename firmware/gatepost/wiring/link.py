@@ -43,6 +43,7 @@ def link(settings: Settings) -> Iterator[Link]:
                 client_id=f"gatepost-{settings.gate.site}-{settings.gate.name}",
                 protocol=settings.link.mqtt_version,
                 keepalive_s=settings.link.keepalive_s,
+                hold_without_subscriber=settings.link.hold_without_subscriber,
             ),
             # The jitter keeps ten thousand gates apart after one power cut: not a seeded one.
             backoff=Backoff(_RECONNECT_BASE_S, settings.link.reconnect_max_s, SystemRandom()),

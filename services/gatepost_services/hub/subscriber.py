@@ -100,6 +100,11 @@ class Subscriber:
         with self._changed:
             return self._changed.wait_for(lambda: self._tally.received >= count, timeout_s)
 
+    def wait_until(self, condition: Callable[[TallySnapshot], bool], timeout_s: float) -> bool:
+        """Wait until the counts fulfil `condition`; return whether they do."""
+        with self._changed:
+            return self._changed.wait_for(lambda: condition(self._tally.snapshot()), timeout_s)
+
     def _new_client(self, client_id: str) -> Client:
         client = Client(
             CallbackAPIVersion.VERSION2,

@@ -1,0 +1,185 @@
+"""The whole gate process on a simulated lane, in virtual time: nothing is patched, nobody waits."""
+
+import errno
+from collections.abc import Callable
+
+import pytest
+
+from gatepost.core.lane import Holder, Policy
+from gatepost.core.screening import Limits
+from gatepost.core.table import Span, State
+from gatepost.gate import Gate, Hardware, Surroundings
+from gatepost_hal.ports import Direction, InputName, Lamp
+from gatepost_hal.simulated.lane import SimulatedLane
+from gatepost_hal.simulated.world import World
+from gatepost_services.journal import Entry, JournalError
+
+POLICY = Policy(
+    spans_s={
+        Span.PASS_TIMEOUT: 15.0,
+        Span.MEASURE_TIMEOUT: 6.0,
+        Span.RECHECK_PAUSE: 2.0,
+        Span.RELEASE_HOLD: 5.0,
+        Span.REFUSED_SHOW: 4.0,
+        Span.REFERRED_SHOW: 20.0,
+    },
+    limits=Limits(limit_c=37.3, guard_c=0.2, offset_c=2.43, samples=5),
+    measure_attempts=3,
+)
+RESIDENT = Holder("subject-1", "resident")
+WELL_C, FEVERISH_C, NEAR_LIMIT_C = 34.0, 36.2, 34.9
+
+
+class MemoryLog:
+    """An event log whose disk can fail, and which asks `spy` before each write."""
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self.broken = False
+        self.pruned_through = 0
+        self.spy: Callable[[list[Entry]], None] = lambda _entries: None
+
+    def append(self, entries):
+        entries = list(entries)
+        self.spy(entries)
+        if self.broken:
+            raise JournalError(errno.ENOSPC, "No space left on device")
+        self.entries += entries
+        return len(self.entries)
+
+    def prune(self, through_seq):
+        if self.broken:
+            raise JournalError(errno.ENOSPC, "No space left on device")
+        self.pruned_through = through_seq
+        return 0
+
+
+class Stage:
+    """One lane with its controller, and what a person or a test can do there."""
+
+    def __init__(self, *, seed: int = 1, log: MemoryLog | None = None) -> None:
+        self.world = World()
+        self.lane = SimulatedLane(self.world, seed=seed)
+        self.log = log or MemoryLog()
+        self.notified: list[str] = []
+        self.rings = 0
+        self.acknowledged = 0
+        self.gate = Gate(
+            Hardware(
+                clock=self.world,
+                mailbox=self.lane.mailbox,
+                sampler=self.lane.sampler,
+                turnstile=self.lane.gpio.turnstile,
+                lamps=self.lane.gpio.lamps,
+                buzzer=self.lane.gpio.buzzer,
+                inputs=self.lane.gpio.inputs,
+            ),
+            policy=POLICY,
+            sample_period_s=0.28,
+            log=self.log,
+            surroundings=Surroundings(
+                look_up={"KNOWN": RESIDENT}.get,
+                acknowledged_seq=lambda: self.acknowledged,
+                ring=self._ring,
+                notify=self.notified.append,
+            ),
+        )
+        self.lane.chip.settle(24.0)
+        self.play(1.0)
+
+    def _ring(self) -> None:
+        self.rings += 1
+
+    def play(self, duration_s: float) -> None:
+        """Let the controller turn for this long."""
+        self.play_until(lambda: False, duration_s)
+
+    def play_until(self, condition: Callable[[], bool], limit_s: float = 60.0) -> bool:
+        """Let the controller turn until `condition`; return whether it came within `limit_s`."""
+        until_s = self.world.now_s() + limit_s
+        while self.world.now_s() < until_s and not condition():
+            self.gate.turn()
+        return condition()
+
+    def step_up(self, forehead_c: float) -> None:
+        self.lane.chip.scene = lambda _at_s: forehead_c
+        self.lane.contacts[InputName.PRESENCE].set(active=True)
+        self.play(0.1)
+
+    def walk_off(self) -> None:
+        self.lane.contacts[InputName.PRESENCE].set(active=False)
+        self.play(0.1)
+
+    def scan(self, credential: str = "KNOWN") -> None:
+        self.lane.reader.scan(credential)
+        self.play(0.1)
+
+    def touch(self, name: InputName, *, active: bool) -> None:
+        self.lane.contacts[name].set(active=active)
+
+    def reach(self, state: State) -> None:
+        """Bring the lane into a state, as a person would."""
+        match state:
+            case State.IDLE:
+                pass
+            case State.FIRE:
+                self.touch(InputName.FIRE, active=True)
+            case State.LEAVING:
+                self.touch(InputName.EXIT_BUTTON, active=True)
+            case State.REFUSED:
+                self.step_up(WELL_C)
+                self.scan("UNKNOWN")
+            case State.AWAITING_PASS:
+                self.step_up(WELL_C)
+            case State.CLEARING:
+                self.step_up(WELL_C)
+                self.play(POLICY.spans_s[Span.PASS_TIMEOUT])
+            case State.MEASURING | State.RELEASED:
+                self.step_up(WELL_C)
+                self.scan()
+            case State.PAUSING:
+                self.step_up(NEAR_LIMIT_C)
+                self.scan()
+            case State.REFERRED:
+                self.step_up(FEVERISH_C)
+                self.scan()
+            case State.DECIDING:
+                raise ValueError("lasts no time: it is left in the turn in which it is entered")
+        assert self.play_until(lambda: self.state is state, 30.0), f"{self.state} for {state}"
+
+    @property
+    def state(self) -> State:
+        return self.gate.lane.state
+
+    @property
+    def types(self) -> list[str]:
+        return [entry.type for entry in self.log.entries]
+
+    def released(self) -> set[Direction]:
+        return {way for way in Direction if self.lane.is_released(way)}
+
+    def lit(self) -> frozenset[Lamp]:
+        return self.lane.lit()
+
+    def last(self, type_: str) -> Entry:
+        return next(entry for entry in reversed(self.log.entries) if entry.type == type_)
+
+
+@pytest.fixture
+def stage():
+    made = Stage()
+    yield made
+    made.lane.close()
+
+
+@pytest.fixture
+def make_stage():
+    made = []
+
+    def make(**keywords):
+        made.append(Stage(**keywords))
+        return made[-1]
+
+    yield make
+    for stage in made:
+        stage.lane.close()

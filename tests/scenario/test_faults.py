@@ -1,0 +1,241 @@
+import itertools
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gatepost.core.table import State
+from gatepost_hal.ports import Direction, InputName, ReaderFault, ReaderFaultKind
+from gatepost_hal.simulated.mlx90614 import ChipFault
+
+WELL_C, FEVERISH_C = 34.0, 36.2
+FIRE_WITHIN_S = 0.1
+LASTING_STATES = [state for state in State if state is not State.DECIDING]
+
+
+def released_ever(stage, duration_s):
+    """Play on, and return whether the entry was ever free."""
+    stage.play_until(lambda: Direction.ENTRY in stage.released(), duration_s)
+    return Direction.ENTRY in stage.released()
+
+
+# ------------------------------------------------------------------------------------ thermometer
+
+
+@pytest.mark.parametrize("fault", ChipFault, ids=lambda fault: fault.value)
+@pytest.mark.parametrize("after_s", [None, 0.05, 0.35, 0.65, 0.95, 1.25])
+def test_no_fault_of_the_sensor_ends_in_a_pass(stage, fault, after_s):
+    # None: the fault was there before the person. The others: so long after the pass was shown.
+    if after_s is None:
+        stage.lane.chip.fault = fault
+        stage.play(35.0)
+    stage.step_up(WELL_C)
+    stage.scan()
+    if after_s is not None:
+        stage.play_until(lambda: False, max(0.0, after_s - 0.1))
+        stage.lane.chip.fault = fault
+    assert not released_ever(stage, 40.0)
+    assert "visit.referred" in stage.types
+    assert stage.last("visit.referred").data["zone"] == "no_information"
+
+
+def test_the_sensors_fault_is_told_once_and_its_recovery_once(stage):
+    stage.lane.chip.fault = ChipFault.NACK
+    stage.play(600.0)
+    stage.lane.chip.fault = None
+    stage.play(100.0)
+    assert stage.types == ["fault.raised", "fault.cleared"]
+    assert stage.log.entries[0].data["fault"] == "sensor"
+    assert stage.log.entries[1].data["lasted_s"] > 400
+
+
+def test_a_disturbance_that_passes_within_a_visit_costs_a_retry_at_most(stage):
+    stage.lane.chip.fault = ChipFault.STUCK_BUS
+    stage.step_up(WELL_C)
+    stage.scan()
+    stage.play(1.5)
+    stage.lane.chip.fault = None
+    assert stage.play_until(lambda: stage.state is State.RELEASED, 15.0)
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    bit=st.integers(0, 23),
+    transfers=st.sets(st.integers(1, 10), min_size=1),
+    forehead_c=st.sampled_from([WELL_C, FEVERISH_C]),
+)
+def test_a_flipped_bit_never_changes_a_decision(make_stage, bit, transfers, forehead_c):
+    # Each transfer of the visit that is hit is hit in the same bit; its repeat is clean.
+    stage = make_stage()
+    first = stage.lane.bus.transfers
+    hit = set()
+
+    def flip(transfer):
+        if transfer - first in transfers and transfer - 1 not in hit:
+            hit.add(transfer)
+            return bit
+        return None
+
+    stage.lane.bus.flip = flip
+    stage.step_up(forehead_c)
+    stage.scan()
+    expected = State.RELEASED if forehead_c == WELL_C else State.REFERRED
+    assert stage.play_until(lambda: stage.state in (State.RELEASED, State.REFERRED), 20.0)
+    assert stage.state is expected
+    assert hit
+
+
+@pytest.mark.parametrize("bit", range(24))
+def test_a_bit_that_always_flips_is_no_information(stage, bit):
+    stage.lane.bus.flip = lambda _transfer: bit
+    stage.step_up(WELL_C)
+    stage.scan()
+    assert not released_ever(stage, 40.0)
+    assert stage.last("visit.referred").data["zone"] == "no_information"
+
+
+# ------------------------------------------------------------------------------------------- fire
+
+
+@pytest.mark.parametrize("state", LASTING_STATES, ids=lambda state: state.name.lower())
+def test_fire_frees_both_directions_from_every_state(stage, state):
+    stage.reach(state)
+    began_s = stage.world.now_s()
+    stage.touch(InputName.FIRE, active=True)
+    assert stage.play_until(lambda: stage.released() == set(Direction), 1.0)
+    assert stage.world.now_s() - began_s <= FIRE_WITHIN_S
+    stage.play(30.0)  # and keeps them free, past every release's own end
+    assert stage.released() == set(Direction)
+    stage.touch(InputName.FIRE, active=False)
+    stage.play(0.2)
+    assert stage.released() == set()
+    assert [name for name in stage.types if name.startswith("fire")] == [
+        "fire.raised",
+        "fire.cleared",
+    ]
+
+
+def test_fire_is_seen_while_the_bus_hangs(stage):
+    stage.lane.chip.fault = ChipFault.STUCK_BUS
+    stage.step_up(WELL_C)
+    stage.scan()
+    stage.play(0.5)
+    began_s = stage.world.now_s()
+    stage.touch(InputName.FIRE, active=True)
+    assert stage.play_until(lambda: stage.released() == set(Direction), 1.0)
+    assert stage.world.now_s() - began_s <= FIRE_WITHIN_S
+
+
+def test_fire_is_seen_when_its_edge_is_lost(stage):
+    stage.lane.contacts[InputName.FIRE].lose_edges()
+    began_s = stage.world.now_s()
+    stage.touch(InputName.FIRE, active=True)
+    assert stage.play_until(lambda: stage.released() == set(Direction), 1.0)
+    assert stage.world.now_s() - began_s <= FIRE_WITHIN_S
+
+
+def test_fire_frees_the_way_when_the_disk_is_broken(stage):
+    stage.log.broken = True
+    stage.touch(InputName.FIRE, active=True)
+    stage.play(0.1)
+    assert stage.released() == set(Direction)
+
+
+# ------------------------------------------------------------------------------------------- disk
+
+
+def test_without_a_disk_entry_refuses_and_exit_releases(stage):
+    stage.log.broken = True
+    stage.step_up(WELL_C)
+    stage.scan()
+    assert not released_ever(stage, 10.0)
+    stage.walk_off()
+    stage.touch(InputName.EXIT_BUTTON, active=True)
+    stage.play(0.2)
+    assert stage.released() == {Direction.EXIT}
+
+
+def test_what_a_broken_disk_lost_is_counted_and_told_when_it_works_again(stage):
+    stage.log.broken = True
+    stage.step_up(WELL_C)
+    stage.scan()
+    stage.play(10.0)
+    stage.walk_off()
+    assert stage.log.entries == []
+    stage.log.broken = False
+    stage.play(10.0)
+    assert stage.types == ["fault.raised", "journal.lost", "fault.cleared"]
+    assert stage.log.entries[0].data["fault"] == "journal"
+    assert stage.log.entries[1].data == {"count": 1}
+    stage.reach(State.RELEASED)
+
+
+def test_what_the_server_has_is_deleted(stage):
+    stage.acknowledged = 17
+    stage.play(6.0)
+    assert stage.log.pruned_through == 17
+
+
+# ---------------------------------------------------------------------------------- loop, process
+
+
+def test_a_release_ends_although_the_loop_hangs(stage):
+    stage.reach(State.RELEASED)
+    stage.world.advance(5.1)  # the world goes on, the loop does not turn
+    assert stage.released() == set()
+
+
+def test_a_fire_release_ends_soon_after_the_loop_died(stage):
+    # The fire contact belongs into the relay's supply as well: this is the software's half.
+    stage.reach(State.FIRE)
+    stage.world.advance(2.1)
+    assert stage.released() == set()
+
+
+def test_an_exception_drops_the_relay_leaves_a_record_and_ends_the_process(stage):
+    stage.reach(State.RELEASED)
+    turns = itertools.count()
+
+    def stop():
+        if next(turns) == 3:
+            raise RuntimeError("a bug")
+        return False
+
+    with pytest.raises(RuntimeError, match="a bug"):
+        stage.gate.run(stop, about={})
+    assert stage.released() == set()
+    assert stage.types[-2:] == ["controller.started", "controller.failed"]
+    assert stage.last("controller.failed").data == {"error": "RuntimeError"}
+
+
+def test_an_orderly_end_drops_the_relay_and_leaves_a_record(stage):
+    stage.reach(State.RELEASED)
+    stage.gate.run(lambda: True, about={"version": "1"})
+    assert stage.released() == set()
+    assert stage.lit() == frozenset()
+    assert stage.types[-2:] == ["controller.started", "controller.stopped"]
+    assert stage.notified[-2:] == ["READY=1", "STOPPING=1"]
+
+
+def test_the_watchdog_is_told_about_once_a_second(stage):
+    stage.notified.clear()
+    stage.play(10.0)
+    assert set(stage.notified) == {"WATCHDOG=1"}
+    assert 9 <= len(stage.notified) <= 11
+
+
+def test_a_reader_that_vanishes_is_a_fault_until_it_reads_again(stage):
+    stage.lane.mailbox.post(ReaderFault(1.0, ReaderFaultKind.GONE, "unplugged"))
+    stage.play(1.0)
+    stage.scan()
+    assert stage.types == ["fault.raised", "fault.cleared"]
+    assert stage.log.entries[0].data["fault"] == "reader"
+
+
+def test_garbage_from_the_reader_is_an_unknown_pass(stage):
+    stage.step_up(WELL_C)
+    stage.lane.reader.send(b"\xff\xff\xff\n")
+    stage.play(0.2)
+    assert stage.state is State.REFUSED
