@@ -18,7 +18,7 @@ from gatepost.demo.scene import Scene
 from gatepost.demo.show import Demo, Progress
 
 PICTURE = Path(__file__).with_name("demo.svg")
-PEOPLE, SEED, WIDTH = 16, 3, 92
+PEOPLE, SEED, WIDTH = 16, 3, 88
 # Slower than the demo's own default: a release must not slip through between two looks.
 SPEED = 5
 COMMAND = f"gatepost demo --people {PEOPLE} --seed {SEED} --speed {SPEED} --outage"
@@ -40,7 +40,8 @@ THEME = TerminalTheme(
 
 # rich's own frame loads a font by its URL; this one takes what the viewer has.
 FRAME = """\
-<svg viewBox="0 0 {width} {height}" xml:space="preserve" xmlns="http://www.w3.org/2000/svg" role="img">
+<svg viewBox="0 0 {width} {height}" xml:space="preserve" role="img" \
+xmlns="http://www.w3.org/2000/svg">
 <title>The live view of gatepost demo</title>
 <style>
 .{unique_id}-matrix {{

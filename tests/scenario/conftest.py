@@ -30,6 +30,17 @@ RESIDENT = Holder("subject-1", "resident")
 WELL_C, FEVERISH_C, NEAR_LIMIT_C = 34.0, 36.2, 34.9
 
 
+# What to bring along to reach a state.
+_FOREHEAD_C = {State.PAUSING: NEAR_LIMIT_C, State.REFERRED: FEVERISH_C}
+_PASS = {
+    State.MEASURING: "KNOWN",
+    State.PAUSING: "KNOWN",
+    State.RELEASED: "KNOWN",
+    State.REFERRED: "KNOWN",
+    State.REFUSED: "UNKNOWN",
+}
+
+
 class MemoryLog:
     """An event log whose disk can fail, and which asks `spy` before each write."""
 
@@ -118,33 +129,20 @@ class Stage:
         self.lane.contacts[name].set(active=active)
 
     def reach(self, state: State) -> None:
-        """Bring the lane into a state, as a person would."""
-        match state:
-            case State.IDLE:
-                pass
-            case State.FIRE:
-                self.touch(InputName.FIRE, active=True)
-            case State.LEAVING:
-                self.touch(InputName.EXIT_BUTTON, active=True)
-            case State.REFUSED:
-                self.step_up(WELL_C)
-                self.scan("UNKNOWN")
-            case State.AWAITING_PASS:
-                self.step_up(WELL_C)
-            case State.CLEARING:
-                self.step_up(WELL_C)
-                self.play(POLICY.spans_s[Span.PASS_TIMEOUT])
-            case State.MEASURING | State.RELEASED:
-                self.step_up(WELL_C)
-                self.scan()
-            case State.PAUSING:
-                self.step_up(NEAR_LIMIT_C)
-                self.scan()
-            case State.REFERRED:
-                self.step_up(FEVERISH_C)
-                self.scan()
-            case State.DECIDING:
-                raise ValueError("lasts no time: it is left in the turn in which it is entered")
+        """Bring the lane into a state, as a person would.
+
+        Not into DECIDING: it lasts no time, and is left in the turn in which it is entered.
+        """
+        if state is State.FIRE:
+            self.touch(InputName.FIRE, active=True)
+        elif state is State.LEAVING:
+            self.touch(InputName.EXIT_BUTTON, active=True)
+        elif state is not State.IDLE:
+            self.step_up(_FOREHEAD_C.get(state, WELL_C))
+        if state is State.CLEARING:
+            self.play(POLICY.spans_s[Span.PASS_TIMEOUT])
+        elif state in _PASS:
+            self.scan(_PASS[state])
         assert self.play_until(lambda: self.state is state, 30.0), f"{self.state} for {state}"
 
     @property

@@ -22,8 +22,19 @@ def released_ever(stage, duration_s):
 # ------------------------------------------------------------------------------------ thermometer
 
 
-@pytest.mark.parametrize("fault", ChipFault, ids=lambda fault: fault.value)
-@pytest.mark.parametrize("after_s", [None, 0.05, 0.35, 0.65, 0.95, 1.25])
+ONSETS_S = [None, 0.05, 0.35, 0.65, 0.95, 1.25]
+# A part that freezes later than this has delivered four live conversions of the five.
+LATEST_FREEZE_S = 0.7
+
+
+@pytest.mark.parametrize(
+    ("fault", "after_s"),
+    [
+        (fault, after_s)
+        for fault, after_s in itertools.product(ChipFault, ONSETS_S)
+        if fault is not ChipFault.FROZEN or after_s is None or after_s < LATEST_FREEZE_S
+    ],
+)
 def test_no_fault_of_the_sensor_ends_in_a_pass(stage, fault, after_s):
     # None: the fault was there before the person. The others: so long after the pass was shown.
     if after_s is None:

@@ -29,7 +29,7 @@ def test_the_decision_says_what_was_measured_and_by_which_rules(stage):
     assert len(data["samples_c"]) == 5
     assert data["subject"] == "subject-1"
     assert abs(data["index_c"] - (WELL_C + 2.43)) < 0.5
-    assert data["ambient_c"] == 24.4
+    assert abs(data["ambient_c"] - 24.4) < 0.02  # the room, and the part's own warmth
 
 
 def test_the_admission_is_on_disk_before_the_relay_moves(stage):

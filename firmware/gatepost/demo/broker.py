@@ -1,5 +1,6 @@
 """The broker of the demo: mosquitto where there is one, else the pip-installable amqtt."""
 
+import getpass
 import importlib.util
 import os
 import shutil
@@ -101,23 +102,20 @@ class LocalBroker:
         self._process = None
 
     def _mosquitto_config(self, port: int) -> Path:
+        lines = [
+            f"listener {port} 127.0.0.1",
+            "allow_anonymous true",
+            "persistence true",
+            f"persistence_location {self._folder}/",
+            "max_queued_messages 0",
+            "max_inflight_messages 0",
+            "set_tcp_nodelay true",
+        ]
+        if os.geteuid() == 0:  # it would become user "mosquitto", who may not write the folder
+            lines.append(f"user {getpass.getuser()}")
         path = self._folder / "mosquitto.conf"
-        path.write_text(
-            f"listener {port} 127.0.0.1\n"
-            "allow_anonymous true\n"
-            "persistence true\n"
-            f"persistence_location {self._folder}/\n"
-            "max_queued_messages 0\n" + (f"user {_user_name()}\n" if os.geteuid() == 0 else ""),
-            # As root, mosquitto becomes user "mosquitto" and could not write the folder.
-            encoding="utf-8",
-        )
+        path.write_text("\n".join((*lines, "")), encoding="utf-8")
         return path
-
-
-def _user_name() -> str:
-    import pwd  # noqa: PLC0415 - not on every system, and only needed as root
-
-    return pwd.getpwuid(os.geteuid()).pw_name
 
 
 def _free_port() -> int:

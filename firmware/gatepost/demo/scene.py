@@ -58,10 +58,14 @@ class Scene:
         title = f"Gatepost  lane-1  {lane.get('done', 0)} of {self._count} people"
         clock = f"{_number(lane.get('at_s')):.1f} s"
         return Group(
-            Panel(_lane_table(lane), title=f"{title}  {clock}", title_align="left"),
-            Panel(_queue_table(progress), title="journal to central server", title_align="left"),
-            Panel(_event_table(arrived), title="events at the subscriber", title_align="left"),
+            _panel(f"{title}  {clock}", _lane_table(lane)),
+            _panel("journal to central server", _queue_table(progress)),
+            _panel("events at the subscriber", _event_table(arrived)),
         )
+
+
+def _panel(title: str, content: Table) -> Panel:
+    return Panel(content, title=f"[not dim bold]{title}[/]", title_align="left", border_style="dim")
 
 
 def _grid() -> Table:
