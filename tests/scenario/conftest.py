@@ -11,6 +11,7 @@ from gatepost.core.table import Span, State
 from gatepost.gate import Gate, Hardware, Surroundings
 from gatepost_hal.ports import Direction, InputName, Lamp
 from gatepost_hal.simulated.lane import SimulatedLane
+from gatepost_hal.simulated.people.crowd import Person
 from gatepost_hal.simulated.world import World
 from gatepost_services.journal import Entry, JournalError
 
@@ -72,6 +73,7 @@ class Stage:
         self.world = World()
         self.lane = SimulatedLane(self.world, seed=seed)
         self.log = log or MemoryLog()
+        self.roster = {"KNOWN": RESIDENT}
         self.notified: list[str] = []
         self.rings = 0
         self.acknowledged = 0
@@ -89,7 +91,7 @@ class Stage:
             sample_period_s=0.28,
             log=self.log,
             surroundings=Surroundings(
-                look_up={"KNOWN": RESIDENT}.get,
+                look_up=self.roster.get,
                 acknowledged_seq=lambda: self.acknowledged,
                 ring=self._ring,
                 notify=self.notified.append,
@@ -100,6 +102,11 @@ class Stage:
 
     def _ring(self) -> None:
         self.rings += 1
+
+    def know(self, queue: list[Person]) -> None:
+        """Put people into the roster."""
+        for person in queue:
+            self.roster[person.credential] = Holder(person.subject, "resident")
 
     def play(self, duration_s: float) -> None:
         """Let the controller turn for this long."""

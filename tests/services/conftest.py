@@ -311,7 +311,7 @@ class RunningLink:
                 position=position,
                 doorbell=doorbell,
                 new_session=self._new_session,
-                backoff=Backoff(0.02, 0.2, Random(1)),  # noqa: S311 - jitter
+                backoff=Backoff(0.02, 0.2, Random(1)),
                 **self._settings,  # type: ignore[arg-type]
             )
             self._is_made.set()

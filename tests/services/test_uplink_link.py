@@ -182,7 +182,7 @@ class Bench:
             position=self.position,
             doorbell=self.doorbell,
             new_session=self._new_session,
-            backoff=Backoff(1.0, 60.0, Random(7)),  # noqa: S311 - jitter
+            backoff=Backoff(1.0, 60.0, Random(7)),
             clock=self.clock,
             selector=self.selector,
         )
@@ -213,7 +213,7 @@ def bench(station):
 def test_tries_are_spaced_by_the_jittered_back_off_and_logged_once(bench, station, caplog):
     bench.kinds = [{"refuses": True}] * 6
     station.append(1)
-    expected = Backoff(1.0, 60.0, Random(7))  # noqa: S311 - jitter
+    expected = Backoff(1.0, 60.0, Random(7))
     delays_s = [expected.next_s() for _ in range(6)]
     while len(bench.sessions) < 7:
         bench.run(1)

@@ -19,7 +19,7 @@ from gatepost_services.journal import JournalReader, JournalUnavailable
 # The offset of the thermal camera that the readings come from (facts: sensor, 3.1).
 _OFFSET_C = 2.43
 _POLL_S = 0.05
-_CONNECT_TIMEOUT_S = 20.0
+_CONNECT_TIMEOUT_S = 10.0
 _DRAIN_TIMEOUT_S = 60.0
 # Even somebody who is measured three times and then waits for staff is through by then.
 _LONGEST_VISIT_S = 60.0
@@ -103,6 +103,7 @@ class Demo:
         self._address = self._local.address if self._local else broker
         self._broker_state = "running"
         self._on_event = on_event
+        self._tally: TallySnapshot | None = None
         self._lane_lock = threading.Lock()
         self._lane: dict[str, object] = {}
 
@@ -135,7 +136,12 @@ class Demo:
                 self._local.stop()
         written = journal.last_seq()
         journal.close()
-        return self._summary(written, subscriber.snapshot())
+        self._tally = subscriber.snapshot()
+        return self._summary(written, self._tally)
+
+    def count_of(self, type_: str) -> int:
+        """Return how many events of a type the subscriber had at the end."""
+        return 0 if self._tally is None else self._tally.by_type.get(type_, 0)
 
     def _follow(
         self,

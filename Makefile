@@ -1,0 +1,56 @@
+# Everything here sets up what it needs in .venv; nothing is installed elsewhere, but for packages
+# of the system that are missing and that root may install (.ci/need).
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+CODE := firmware hal services config tests
+
+.PHONY: help demo test check bench picture clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo     a whole gate on this computer: lane, both processes, broker, subscriber"
+	@echo "make test     format, lint, types, import rules, and every test (TESTS=path for some)"
+	@echo "make bench    figures, each beside what it is measured against"
+	@echo "make picture  draw the pictures of the README anew, from a real run"
+	@echo "make clean    remove what these make"
+
+$(VENV)/pip:
+	@.ci/need "$(PYTHON) -c 'import ensurepip'" python3-venv
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install --upgrade 'pip>=25.1'
+	@touch $@
+
+$(VENV)/demo: $(VENV)/pip pyproject.toml
+	@echo "installing gatepost with its demo into $(VENV)"
+	@$(PIP) install --editable '.[demo]'
+	@touch $@
+
+$(VENV)/dev: $(VENV)/demo
+	@echo "installing the developer's tools into $(VENV)"
+	@$(PIP) install --group dev
+	@touch $@
+
+demo: $(VENV)/demo
+	@$(BIN)/gatepost demo $(DEMO)
+
+check: $(VENV)/dev
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+
+test: check
+	@.ci/need "command -v mosquitto || test -x /usr/sbin/mosquitto" mosquitto optional
+	$(BIN)/python -m pytest $(TESTS)
+
+bench: $(VENV)/dev
+	$(BIN)/python tests/bench/imports.py
+
+picture: $(VENV)/demo
+	$(BIN)/python firmware/pictures/make_demo_picture.py
+
+clean:
+	rm -rf $(VENV) build dist .cache .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,61 @@
+import pytest
+
+from gatepost.core.faults import FAULTS, Fault, FaultBook
+from gatepost.core.lane import Record
+
+
+@pytest.fixture
+def book() -> FaultBook:
+    return FaultBook()
+
+
+def raised(fault: Fault, at_s: float, detail: str) -> Record:
+    data = {
+        "fault": fault.value,
+        "detail": detail,
+        "effect": FAULTS[fault].effect,
+        "remedy": FAULTS[fault].remedy,
+    }
+    return Record("fault.raised", at_s, data)
+
+
+def test_every_fault_has_an_effect_and_a_remedy():
+    assert set(FAULTS) == set(Fault)
+    words = [text for each in FAULTS.values() for text in (each.effect, each.remedy)]
+    assert all(len(text) > 10 for text in words)
+    assert len(set(words)) == 2 * len(Fault)
+
+
+@pytest.mark.parametrize("fault", Fault)
+def test_a_fault_is_told_once_however_often_it_shows(book, fault):
+    told = [book.raised(fault, at_s, f"error {at_s}") for at_s in (5.0, 5.5, 60.0)]
+    assert told == [(raised(fault, 5.0, "error 5.0"),), (), ()]
+
+
+def test_the_end_of_a_fault_is_told_once_with_how_long_it_lasted_from_its_first_sight(book):
+    book.raised(Fault.SENSOR, 5.0, "bad PEC")
+    book.raised(Fault.SENSOR, 6.0, "bad PEC")
+    told = [book.cleared(Fault.SENSOR, at_s) for at_s in (7.1234, 8.0)]
+    assert told == [(Record("fault.cleared", 7.1234, {"fault": "sensor", "lasted_s": 2.123}),), ()]
+
+
+def test_the_end_of_a_fault_that_never_was_is_nothing(book):
+    assert book.cleared(Fault.READER, 1.0) == ()
+    assert book.standing() == ()
+
+
+def test_a_fault_that_comes_back_is_told_anew(book):
+    book.raised(Fault.JOURNAL, 1.0, "disk full")
+    book.cleared(Fault.JOURNAL, 2.0)
+    assert book.raised(Fault.JOURNAL, 3.0, "read-only") == (
+        raised(Fault.JOURNAL, 3.0, "read-only"),
+    )
+
+
+def test_faults_stand_independently_the_oldest_first(book):
+    book.raised(Fault.ROSTER, 1.0, "")
+    book.raised(Fault.SENSOR, 2.0, "")
+    book.raised(Fault.READER, 3.0, "")
+    book.raised(Fault.ROSTER, 4.0, "")  # still the oldest
+    book.cleared(Fault.SENSOR, 5.0)
+    assert book.standing() == (Fault.ROSTER, Fault.READER)

@@ -1,0 +1,178 @@
+"""Both real processes, a real broker, a real subscriber: the demo, and what happens to it."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from gatepost.demo.broker import LocalBroker, parse_url
+from gatepost.demo.show import Demo
+
+pytestmark = pytest.mark.processes
+HAS_MOSQUITTO = shutil.which("mosquitto", path=f"{os.environ.get('PATH')}:/usr/sbin") is not None
+needs_mosquitto = pytest.mark.skipif(
+    not HAS_MOSQUITTO, reason="mosquitto is not installed (apt-get install mosquitto)"
+)
+LIMIT_S = 120
+
+
+def gatepost(*arguments, **keywords):
+    return subprocess.run(
+        [sys.executable, "-m", "gatepost", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+        **keywords,
+    )
+
+
+def no_show(_progress):
+    pass
+
+
+@needs_mosquitto
+@pytest.mark.parametrize("seed", [1, 2])
+def test_an_outage_of_the_broker_loses_nothing(seed):
+    result = gatepost(
+        *("demo", "--people", "20", "--seed", str(seed), "--speed", "40", "--outage", "--json")
+    )
+    assert result.returncode == 0, result.stderr
+    summary = json.loads(result.stdout.splitlines()[-1])
+    assert (summary["lost"], summary["out_of_order"]) == (0, 0)
+    assert summary["people"] == 20
+    assert summary["events_received"] == summary["events_written"] > 20
+    assert summary["admitted"] > 0
+
+
+def kill(folder, name):
+    """SIGKILL a process of the demo; return whether it was there."""
+    try:
+        os.kill(int((folder / f"{name}.pid").read_text()), signal.SIGKILL)
+    except (FileNotFoundError, ProcessLookupError, ValueError):
+        return False  # not started yet, or between two lives
+    return True
+
+
+@needs_mosquitto
+@pytest.mark.parametrize("seed", [11, 12])
+def test_kill_9_at_random_moments_loses_nothing(tmp_path, seed):
+    chance = random.Random(seed)
+    killed = {"gate": 0, "link": 0}
+
+    def strike(progress):
+        # Called some twenty times a second while the demo runs.
+        if progress.written and sum(killed.values()) < 8 and chance.random() < 0.15:
+            name = chance.choice(["gate", "link"])
+            killed[name] += kill(tmp_path, name)
+
+    demo = Demo(tmp_path, count=25, seed=seed, speed=20, broker=None, outage=seed % 2 == 0)
+    summary = demo.run(strike)
+    assert sum(killed.values()) == 8
+    assert min(killed.values()) > 0
+    assert (summary.lost, summary.out_of_order) == (0, 0)
+    # A link that is killed may repeat one window; it forgets nothing.
+    assert summary.duplicates <= 20 * (killed["link"] + 1)
+    # Fewer starts than kills when one hits a gate that has not come up yet.
+    starts = demo.count_of("gatepost.controller.started")
+    assert 2 <= starts <= killed["gate"] + 1
+
+
+@needs_mosquitto
+def test_the_gate_works_on_while_the_link_is_dead(tmp_path):
+    struck = []
+
+    def stop_link(progress):
+        # SIGSTOP: the link is neither there nor restarted, until everybody is through.
+        if progress.written and not struck:
+            struck.append(int((tmp_path / "link.pid").read_text()))
+            os.kill(struck[0], signal.SIGSTOP)
+        if progress.lane.get("done") == 10 and len(struck) == 1:
+            struck.append(progress.tally.received)
+            os.kill(struck[0], signal.SIGCONT)
+
+    summary = Demo(tmp_path, count=10, seed=4, speed=40, broker=None, outage=False).run(stop_link)
+    assert len(struck) == 2
+    assert struck[1] < summary.events_written
+    assert (summary.lost, summary.out_of_order) == (0, 0)
+
+
+@needs_mosquitto
+def test_another_brokers_address_can_be_given(tmp_path):
+    broker = LocalBroker(tmp_path)
+    broker.start()
+    try:
+        url = f"mqtt://{broker.address.host}:{broker.address.port}"
+        result = gatepost("demo", "--people", "3", "--speed", "100", "--broker", url, "--json")
+    finally:
+        broker.stop()
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["lost"] == 0
+
+
+@needs_mosquitto
+def test_without_a_terminal_each_event_is_a_line():
+    result = gatepost("demo", "--people", "3", "--speed", "100")
+    assert result.returncode == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert "controller.started" in lines[0]
+    assert lines[-1].endswith("0 lost, 0 repeated, 0 out of order.")
+
+
+def test_no_broker_at_the_given_address_is_told_in_words():
+    result = gatepost("demo", "--people", "1", "--broker", "mqtt://127.0.0.1:1", "--json")
+    assert result.returncode == 1
+    assert "is a broker running there?" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "url", ["127.0.0.1", "http://x", "mqtt://", "mqtt://h:99999", "mqtt://h/p"]
+)
+def test_a_broker_url_of_another_form_is_refused(url):
+    with pytest.raises(ValueError, match=r"mqtt://HOST|Port out of range"):
+        parse_url(url)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--people", "0"],
+        ["--people", "many"],
+        ["--speed", "0"],
+        ["--broker", "http://x"],
+        ["--no-such-option"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_ends_with_status_2(arguments):
+    result = gatepost("demo", *arguments)
+    assert result.returncode == 2
+    assert result.stderr
+
+
+def test_sigterm_ends_the_simulated_gate_in_good_order(tmp_path):
+    for name in ("gate", "link", "run"):
+        (tmp_path / name).mkdir()
+    config = tmp_path / "gatepost.toml"
+    config.write_text(
+        '[gate]\nsite = "s"\nname = "g"\n[screening]\noffset_c = 2.43\n'
+        '[link]\nbroker_host = "127.0.0.1"\n'
+        f'[paths]\ngate_dir = "{tmp_path}/gate"\nlink_dir = "{tmp_path}/link"\n'
+        f'run_dir = "{tmp_path}/run"\nroster = "{tmp_path}/missing.csv"\n'
+    )
+    with subprocess.Popen(
+        [sys.executable, "-m", "gatepost", "simulate", "--config", str(config), "--trace"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        process.stdout.readline()
+        process.terminate()
+        _, log = process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 0
+    assert "missing.csv" in log  # a gate without a roster starts, and says so
