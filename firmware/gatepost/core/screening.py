@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from itertools import groupby
+from math import isfinite
 from statistics import fmean, median
 
 from gatepost_hal.ports import Reading
@@ -79,9 +80,9 @@ class Verdict:
     ambient_c: float | None = None
     spread_c: float | None = None
 
-    def is_over(self, limit_c: float) -> bool:
-        """Return whether the index is strictly more than `limit_c`."""
-        return self.index_c is not None and self.index_c > limit_c
+    def is_within(self, limit_c: float) -> bool:
+        """Return whether there is an index, and it is not more than `limit_c`."""
+        return self.index_c is not None and self.index_c <= limit_c
 
 
 def index_c(object_c: float, ambient_c: float, offset_c: float) -> float:
@@ -98,7 +99,10 @@ def judge(samples: Sequence[Reading], limits: Limits) -> Verdict:
     ambient_c = fmean(sample.ambient_c for sample in samples)
     spread_c = max(objects_c) - min(objects_c)
     index = index_c(object_c, ambient_c, limits.offset_c)
-    if _longest_run(objects_c) > MAX_EQUAL_RUN:
+    if not all(isfinite(sample.object_c + sample.ambient_c) for sample in samples):
+        # No driver of ours makes such a number; min, max and median would not even notice it.
+        reason = Reason.IMPLAUSIBLE
+    elif _longest_run(objects_c) > MAX_EQUAL_RUN:
         reason = Reason.FROZEN
     else:
         reason = _reason(object_c, ambient_c, spread_c, index, limits)

@@ -79,7 +79,6 @@ class Link:
         self._poll_s = poll_s
         self._ack_timeout_s = ack_timeout_s
         self._clock = clock
-
         self._session: Session | None = None
         self._session_fd = -1
         self._is_draining = False
@@ -90,7 +89,6 @@ class Link:
         self._look_at_s = clock()
         self._proven_at_s = 0.0
         self._silent_since_s = 0.0
-
         self._line_log = EdgeLog(_LOG)
         self._refusal_log = EdgeLog(_LOG, logging.ERROR)
         self._journal_log = EdgeLog(_LOG)
