@@ -108,7 +108,9 @@ class Walk:
     def deadline(self) -> list[str]:
         """Let the state's time run out; where it has none, let a whole day pass."""
         deadline_at_s = self.lane.deadline_at_s
-        return self.feed(Tick(self.now_s + 86400.0 if deadline_at_s is None else deadline_at_s))
+        if deadline_at_s is None:
+            deadline_at_s = self.now_s + 86400.0
+        return self.feed(Tick(max(deadline_at_s, self.now_s)))
 
 
 EVENTS: dict[str, Callable[[Walk], list[str]]] = {

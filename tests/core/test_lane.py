@@ -255,6 +255,11 @@ def test_who_is_gone_when_the_disk_fails_is_shown_nothing(walk):
     assert walk.state is State.IDLE
 
 
+def test_the_exit_works_when_the_disk_does_not(walk):
+    walk.to(State.DECIDING).does("not_written exit_button")
+    assert walk.state is State.LEAVING
+
+
 def test_the_next_in_line_needs_a_pass_and_a_measurement_of_their_own(walk):
     walk.to(State.RELEASED).does("leaves arrives passage")
     assert walk.state is State.CLEARING

@@ -1,6 +1,7 @@
 """The data of every record type, whole: what the central server is told."""
 
 import json
+import math
 
 import pytest
 
@@ -151,6 +152,18 @@ def test_a_record_speaks_of_the_holder_of_its_own_visit(walk):
         "subject": "subject-2",
         "category": "visitor",
     }
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=ValueError,
+    reason="a record of samples that are no numbers is no JSON: the journal raises, the gate stops",
+)
+@pytest.mark.parametrize(("object_c", "ambient_c"), [(math.nan, 24.0), (34.1, -math.inf)])
+def test_a_record_of_samples_that_are_no_numbers_is_ready_for_json(object_c, ambient_c, walk):
+    walk.to(State.MEASURING).samples([object_c] * 5, ambient_c)
+    assert walk.types == ["visit.rechecked"]
+    assert json.loads(json.dumps(walk.records[-1].data, allow_nan=False))["index_c"] is None
 
 
 def test_celsius_are_told_in_hundredths(walk):

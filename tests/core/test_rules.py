@@ -81,10 +81,6 @@ def test_nobody_is_ever_admitted_without_information_or_over_the_limit():
     assert outcomes == {Outcome.RECHECK, Outcome.REFER}
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="is_over() is False for no index and for NaN, and what is not over is admitted",
-)
 @pytest.mark.parametrize("index_c", [None, math.nan])
 def test_a_recheck_without_an_index_is_never_admitted(index_c):
     verdict = Verdict(Zone.RECHECK, Reason.NEAR_LIMIT, index_c)

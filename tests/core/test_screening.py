@@ -72,11 +72,19 @@ def test_the_edges_of_the_guard_band(object_c, reason):
 
 
 @pytest.mark.parametrize(
-    ("index", "is_over"),
-    [(37.29, False), (37.3, False), (math.nextafter(37.3, 99), True), (37.31, True)],
+    ("index", "is_within"),
+    [
+        (37.29, True),
+        (37.3, True),
+        (math.nextafter(37.3, 99), False),
+        (37.31, False),
+        (math.inf, False),
+        (math.nan, False),
+        (None, False),
+    ],
 )
-def test_strictly_more_than_the_limit_is_over_it(index, is_over):
-    assert Verdict(Zone.RECHECK, Reason.NEAR_LIMIT, index).is_over(37.3) is is_over
+def test_the_limit_itself_is_within_it_and_what_is_no_number_is_not(index, is_within):
+    assert Verdict(Zone.RECHECK, Reason.NEAR_LIMIT, index).is_within(37.3) is is_within
 
 
 @pytest.mark.parametrize("count", range(5))
@@ -105,8 +113,6 @@ def test_fewer_samples_than_asked_for_are_no_information(count):
         (around(34.0, ambient_c=30.0), Reason.BELOW_LIMIT),  # exactly 4 C over the die
         (around(34.0, ambient_c=math.nextafter(30.0, 99)), Reason.IMPLAUSIBLE),
         (around(34.0, ambient_c=34.0), Reason.IMPLAUSIBLE),  # a sensor as warm as the person
-        # An impossibly cold die makes the index hotter, never cooler.
-        (around(34.0, ambient_c=-math.inf), Reason.ABOVE_LIMIT),
     ],
 )
 def test_what_no_forehead_can_show_is_no_information(readings, reason):
@@ -118,19 +124,17 @@ def test_samples_that_are_no_numbers_are_no_information(number):
     assert judge(samples([number] * 5), LIMITS).zone is Zone.NO_INFORMATION
 
 
-@pytest.mark.parametrize("number", [math.nan, math.inf])
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
 def test_an_ambient_that_is_no_number_is_no_information(number):
     assert judge(around(34.0, ambient_c=number), LIMITS).zone is Zone.NO_INFORMATION
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="max, min and median do not see a NaN: judge() passes four good samples and a NaN",
-)
-def test_one_nan_among_good_samples_is_no_pass():
+def test_one_bad_number_among_good_samples_is_no_pass():
     good_c = [34.1, 34.2, 34.0, 34.15]
-    zones = [judge(samples([*good_c[:n], math.nan, *good_c[n:]]), LIMITS).zone for n in range(5)]
-    assert zones == [Zone.NO_INFORMATION] * 5
+    for n in range(5):
+        for number in (math.nan, math.inf, -math.inf):
+            mixed = samples([*good_c[:n], number, *good_c[n:]])
+            assert judge(mixed, LIMITS).reason is Reason.IMPLAUSIBLE
 
 
 @pytest.mark.xfail(
@@ -233,5 +237,6 @@ def test_a_pass_is_always_a_plausible_still_person_under_the_guard_band(pairs):
         and verdict.object_c - verdict.ambient_c >= 4.0
         and 0 < verdict.spread_c <= 1.0
     )
+    # The sum of infinities of both signs is the marked bug above, so there is only one here.
     assert verdict.zone is Zone.NO_INFORMATION or is_plausible
     assert verdict.zone is not Zone.PASS or verdict.index_c <= 37.3 - 0.2

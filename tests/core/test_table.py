@@ -91,6 +91,11 @@ def test_green_is_lit_exactly_while_something_is_released(state):
     assert (Lamp.GREEN in SIGNALS[output.signal].lamps) == bool(output.releases)
 
 
+@pytest.mark.parametrize("state", State)
+def test_go_is_told_exactly_where_a_way_is_free_for_one(state):
+    assert (OUTPUTS[state].signal is Signal.GO) == (len(OUTPUTS[state].releases) == 1)
+
+
 def test_signals_that_differ_can_be_told_apart():
     patterns = [(pattern.lamps, pattern.buzzer_s) for pattern in SIGNALS.values()]
     assert len(set(patterns)) == len(Signal)

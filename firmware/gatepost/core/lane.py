@@ -6,6 +6,7 @@ write out. The loop applies `OUTPUTS[lane.state]` and brings the next event.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import isfinite
 from typing import TypeAlias
 
 from gatepost.core.rules import UNKNOWN_PASS, Decision, Facts, Outcome, decide
@@ -249,7 +250,7 @@ def _decision_data(visit: Visit, decision: Decision) -> dict[str, Json]:
         data |= {
             "zone": verdict.zone.value,
             "reason": verdict.reason.value,
-            "index_c": _rounded(verdict.index_c),
+            "index_c": verdict.index_c,
             "object_c": _rounded(verdict.object_c),
             "ambient_c": _rounded(verdict.ambient_c),
             "spread_c": _rounded(verdict.spread_c),
@@ -259,5 +260,5 @@ def _decision_data(visit: Visit, decision: Decision) -> dict[str, Json]:
 
 
 def _rounded(celsius: float | None) -> float | None:
-    """Return hundredths: the part resolves 0.02 C."""
-    return None if celsius is None else round(celsius, 2)
+    """Return hundredths of what was measured (the part resolves 0.02 C), None for no number."""
+    return None if celsius is None or not isfinite(celsius) else round(celsius, 2)

@@ -16,6 +16,7 @@ from gatepost_hal.ports import Reading
 
 AMBIENT_SLOPE = 0.18  # C of forehead per C of ambient; 0.171 and 0.181 on two cameras
 AMBIENT_REFERENCE_C = 24.0
+INDEX_DIGITS = 3
 
 # Five samples of a still person spread by 0.42 C (noise 0.18 C rms); more than this is movement.
 MAX_SPREAD_C = 1.0
@@ -94,15 +95,16 @@ def judge(samples: Sequence[Reading], limits: Limits) -> Verdict:
     """Return what the samples of one attempt say."""
     if len(samples) < limits.samples:
         return Verdict(ZONES[Reason.TOO_FEW_SAMPLES], Reason.TOO_FEW_SAMPLES)
+    if not all(isfinite(sample.object_c) and isfinite(sample.ambient_c) for sample in samples):
+        # No driver of ours makes such a number; min, max and median would not even notice it.
+        return Verdict(ZONES[Reason.IMPLAUSIBLE], Reason.IMPLAUSIBLE)
     objects_c = [sample.object_c for sample in samples]
     object_c = median(objects_c)
     ambient_c = fmean(sample.ambient_c for sample in samples)
     spread_c = max(objects_c) - min(objects_c)
-    index = index_c(object_c, ambient_c, limits.offset_c)
-    if not all(isfinite(sample.object_c + sample.ambient_c) for sample in samples):
-        # No driver of ours makes such a number; min, max and median would not even notice it.
-        reason = Reason.IMPLAUSIBLE
-    elif _longest_run(objects_c) > MAX_EQUAL_RUN:
+    # Rounded before it is compared, so that the record shows what the decision saw.
+    index = round(index_c(object_c, ambient_c, limits.offset_c), INDEX_DIGITS)
+    if _longest_run(objects_c) > MAX_EQUAL_RUN:
         reason = Reason.FROZEN
     else:
         reason = _reason(object_c, ambient_c, spread_c, index, limits)
@@ -121,8 +123,8 @@ def _reason(
     low_c, high_c = PLAUSIBLE_SKIN_C
     if not low_c <= object_c <= high_c or not object_c - ambient_c >= MIN_CONTRAST_C:
         return Reason.IMPLAUSIBLE
-    if index > limits.limit_c + limits.guard_c:
+    if index > round(limits.limit_c + limits.guard_c, INDEX_DIGITS):
         return Reason.ABOVE_LIMIT
-    if index > limits.limit_c - limits.guard_c:
+    if index > round(limits.limit_c - limits.guard_c, INDEX_DIGITS):
         return Reason.NEAR_LIMIT
     return Reason.BELOW_LIMIT

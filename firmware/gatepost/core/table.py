@@ -148,6 +148,7 @@ _WRITTEN = frozenset({Trigger.RECORDED, Trigger.NOT_RECORDED})
 _PASSES = frozenset({Trigger.PASS_KNOWN, Trigger.PASS_UNKNOWN})
 _PRESENCE = frozenset({Trigger.ARRIVED, Trigger.LEFT})
 _FIRE_STEP = {Trigger.FIRE_RAISED: Step(State.FIRE, ("fire.raised",))}
+_FIRE_OVER_VISIT = {Trigger.FIRE_RAISED: Step(State.FIRE, ("visit.abandoned", "fire.raised"))}
 _NEVER = _OUTCOMES | _WRITTEN | {Trigger.FIRE_CLEARED}
 
 
@@ -183,7 +184,7 @@ TABLE: dict[State, Row] = {
             **_LEAVES,
             **_EXIT_OVER_VISIT,
             **_forced(State.AWAITING_PASS),
-            **_FIRE_STEP,
+            **_FIRE_OVER_VISIT,
         },
         ignored=frozenset(),
         impossible=_NEVER | {Trigger.ARRIVED},
@@ -196,7 +197,7 @@ TABLE: dict[State, Row] = {
             Trigger.DENIED: Step(State.REFUSED, ("visit.denied",)),
             **_LEAVES,
             **_forced(State.MEASURING),
-            **_FIRE_STEP,
+            **_FIRE_OVER_VISIT,
         },
         # Seconds only: the button works again as soon as the measurement is over.
         ignored=_PASSES | {Trigger.EXIT_REQUESTED},
@@ -208,7 +209,7 @@ TABLE: dict[State, Row] = {
             Trigger.TIMEOUT: Step(State.MEASURING),
             **_LEAVES,
             **_forced(State.PAUSING),
-            **_FIRE_STEP,
+            **_FIRE_OVER_VISIT,
         },
         ignored=_PASSES | {Trigger.EXIT_REQUESTED},
         impossible=_NEVER | {Trigger.ARRIVED},

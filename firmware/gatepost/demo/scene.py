@@ -132,8 +132,8 @@ def _queue_table(progress: Progress) -> Table:
     table.add_row("waiting", f"{waiting:<4} [yellow]{bar}[/]")
     table.add_row(
         "broker",
-        f"[{colour}]● {progress.broker:<7}[/]   {written} written   {tally.received} received   "
-        f"{tally.duplicates} repeated" + (f"   {restarts} restarts" if restarts else ""),
+        f"[{colour}]● {progress.broker:<7}[/]  {written} written  {tally.received} received  "
+        f"{tally.duplicates} repeated" + (f"  restarted {restarts}" if restarts else ""),
     )
     return table
 
