@@ -131,8 +131,13 @@ class Paths(_Section, frozen=True):
 
     @property
     def doorbell(self) -> Path:
-        """The Unix socket on which the gate tells the link to look again."""
-        return self.run_dir / "link.sock"
+        """The Unix socket on which the gate tells the link to look again; the link makes it."""
+        return self.run_dir / "link" / "link.sock"
+
+    @property
+    def gpio_run_dir(self) -> Path:
+        """Where lgpio keeps its FIFO. The gate's alone: whoever writes there can feign edges."""
+        return self.run_dir / "gate"
 
 
 class Settings(_Section, frozen=True):

@@ -12,6 +12,7 @@ from gatepost_hal.ports import Reading
 LIMITS = Limits(limit_c=37.3, guard_c=0.2, offset_c=2.43, samples=5)
 # All of these are exact in binary, so that the edges can be hit exactly.
 EXACT = Limits(limit_c=37.25, guard_c=0.25, offset_c=2.5, samples=5)
+fast = settings(max_examples=200, deadline=None)
 WOBBLE_C = (-0.25, 0.25, 0.0, -0.125, 0.125)  # around the median; exact in binary too
 
 
@@ -60,10 +61,12 @@ def test_a_verdict_tells_all_that_it_was_made_from():
     [
         (33.0, Reason.BELOW_LIMIT),
         (34.5, Reason.BELOW_LIMIT),  # 37.00: the lower edge of the guard band itself passes
-        (math.nextafter(34.5, 99), Reason.NEAR_LIMIT),
+        (34.5004, Reason.BELOW_LIMIT),  # the index counts in thousandths
+        (34.501, Reason.NEAR_LIMIT),
         (34.75, Reason.NEAR_LIMIT),  # 37.25: the limit
         (35.0, Reason.NEAR_LIMIT),  # 37.50: the upper edge
-        (math.nextafter(35.0, 99), Reason.ABOVE_LIMIT),
+        (35.0004, Reason.NEAR_LIMIT),
+        (35.001, Reason.ABOVE_LIMIT),
         (37.0, Reason.ABOVE_LIMIT),
     ],
 )
@@ -137,14 +140,18 @@ def test_one_bad_number_among_good_samples_is_no_pass():
             assert judge(mixed, LIMITS).reason is Reason.IMPLAUSIBLE
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=ValueError,
-    reason="fmean raises where judge() should say: no information",
-)
 def test_infinite_ambients_are_no_information_and_no_crash():
     readings = [*around(34.0, math.inf)[:3], *around(34.0, -math.inf)[3:]]
     assert judge(readings, LIMITS).zone is Zone.NO_INFORMATION
+
+
+@fast
+@given(st.floats(30, 40), st.floats(10, 35), st.floats(0, 6), st.floats(0, 3))
+def test_the_slope_of_the_index_in_the_skin_is_one(object_c, ambient_c, offset_c, fever_c):
+    before, after = (
+        index_c(each_c, ambient_c, offset_c) for each_c in (object_c, object_c + fever_c)
+    )
+    assert after - before == pytest.approx(fever_c, abs=1e-9)
 
 
 def test_the_ambient_moves_the_index_by_its_slope_around_24():
@@ -171,7 +178,8 @@ people = st.tuples(
     st.integers(15258, 15750),  # 32.01 to 41.85 C
     st.integers(14400, 15000),  # 14.85 to 26.85 C: at least 4 C under the coldest skin
 )
-fast = settings(max_examples=200, deadline=None)
+# The index is told, and compared, in thousandths.
+ROUNDING_C = 0.0011
 
 
 def seen(person, warmer_words=0):
@@ -184,14 +192,14 @@ def seen(person, warmer_words=0):
 @given(people, st.integers(1, 150))
 def test_a_fever_moves_the_index_by_all_of_itself(person, words):
     before, after = judge(seen(person), LIMITS), judge(seen(person, words), LIMITS)
-    assert after.index_c - before.index_c == pytest.approx(words * 0.02, abs=1e-9)
+    assert after.index_c - before.index_c == pytest.approx(words * 0.02, abs=ROUNDING_C)
 
 
 @fast
 @given(people)
 def test_one_degree_of_fever_is_one_degree_of_index(person):
     before, after = judge(seen(person), LIMITS), judge(seen(person, 50), LIMITS)
-    assert after.index_c - before.index_c == pytest.approx(1.0, abs=1e-9)
+    assert after.index_c - before.index_c == pytest.approx(1.0, abs=ROUNDING_C)
 
 
 @fast
@@ -218,13 +226,14 @@ def test_the_order_of_the_samples_does_not_move_the_index(person, order):
 def test_the_offset_of_the_device_is_added_as_it_is(person, offset_c):
     bare = judge(seen(person), replace(LIMITS, offset_c=0.0)).index_c
     assert judge(seen(person), replace(LIMITS, offset_c=offset_c)).index_c == pytest.approx(
-        bare + offset_c, abs=1e-9
+        bare + offset_c, abs=ROUNDING_C
     )
 
 
 # Whatever a driver gone wrong may say.
-skins = st.floats(31.5, 43.5) | st.floats(-300, 1100) | st.sampled_from([math.inf, -math.inf])
-dies = st.floats(15, 40) | st.floats(-300, 1100) | st.sampled_from([math.inf, math.nan])
+NO_NUMBERS = st.sampled_from([math.inf, -math.inf, math.nan])
+skins = st.floats(31.5, 43.5) | st.floats(-300, 1100) | NO_NUMBERS
+dies = st.floats(15, 40) | st.floats(-300, 1100) | NO_NUMBERS
 
 
 @fast
@@ -237,6 +246,5 @@ def test_a_pass_is_always_a_plausible_still_person_under_the_guard_band(pairs):
         and verdict.object_c - verdict.ambient_c >= 4.0
         and 0 < verdict.spread_c <= 1.0
     )
-    # The sum of infinities of both signs is the marked bug above, so there is only one here.
     assert verdict.zone is Zone.NO_INFORMATION or is_plausible
     assert verdict.zone is not Zone.PASS or verdict.index_c <= 37.3 - 0.2

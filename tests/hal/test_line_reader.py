@@ -123,12 +123,28 @@ def test_a_reader_that_vanishes_is_told_once():
     line.unplug()
     assert told(line.events(1)) == [ReaderFaultKind.GONE]
     line.close()
+    assert told(line.events(0)) == []
 
 
-def test_a_missing_device_is_an_error_that_names_it(tmp_path):
+def test_a_missing_device_is_told_once_and_read_as_soon_as_it_is_there(tmp_path):
+    device = tmp_path / "scanner"
     clock = SystemClock()
-    with pytest.raises(FileNotFoundError, match="no-such-device"):
-        LineReader(tmp_path / "no-such-device", clock=clock, mailbox=ThreadMailbox(clock))
+    mailbox = ThreadMailbox(clock)
+    reader = LineReader(device, clock=clock, mailbox=mailbox)
+    (gone,) = mailbox.wait(clock.now_s() + LONG_ENOUGH_S)
+    assert (gone.kind, gone.detail) == (
+        ReaderFaultKind.GONE,
+        f"{device}: No such file or directory",
+    )
+    near, far = pty.openpty()
+    tty.setraw(far)
+    device.symlink_to(os.ttyname(far))
+    os.write(near, b"PASS-1\n")
+    (read,) = mailbox.wait(clock.now_s() + LONG_ENOUGH_S)
+    assert read.credential == "PASS-1"
+    reader.close()
+    os.close(near)
+    os.close(far)
 
 
 def test_a_credential_stays_out_of_logs():

@@ -156,8 +156,8 @@ def test_wrong_usage_ends_with_status_2(arguments):
 
 
 def test_sigterm_ends_the_simulated_gate_in_good_order(tmp_path):
-    for name in ("gate", "link", "run"):
-        (tmp_path / name).mkdir()
+    for name in ("gate", "link", "run/gate", "run/link"):
+        (tmp_path / name).mkdir(parents=True)
     config = tmp_path / "gatepost.toml"
     config.write_text(
         '[gate]\nsite = "s"\nname = "g"\n[screening]\noffset_c = 2.43\n'

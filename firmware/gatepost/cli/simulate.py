@@ -6,7 +6,6 @@ bus and the levels on the pins are simulated.
 
 import argparse
 import json
-import sys
 import time
 import uuid
 from collections.abc import Callable
@@ -136,7 +135,7 @@ def _observer(controller: Gate, lane: SimulatedLane, crowd: Crowd) -> Callable[[
     def observe() -> None:
         nonlocal next_s
         now_s = lane.world.now_s()
-        if now_s < next_s:
+        if now_s < next_s and not crowd.is_finished:
             return
         next_s = now_s + _VIEW_PERIOD_S
         person = crowd.present
@@ -154,6 +153,4 @@ def _observer(controller: Gate, lane: SimulatedLane, crowd: Crowd) -> Callable[[
         }
         print(json.dumps(view), flush=True)
 
-    observe()
-    sys.stdout.flush()
     return observe

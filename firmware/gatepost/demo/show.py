@@ -214,8 +214,8 @@ class Demo:
 
     def _write_folder(self) -> Path:
         assert self._address is not None  # noqa: S101 - ours or somebody's
-        for name in ("gate", "link", "run"):
-            (self._folder / name).mkdir(exist_ok=True)
+        for name in ("gate", "link", "run/gate", "run/link"):
+            (self._folder / name).mkdir(parents=True, exist_ok=True)
         rows = [f"{who.credential},{who.subject},resident" for who in people(self._count, seed=0)]
         roster = self._folder / "roster.csv"
         roster.write_text("\n".join(("credential,subject,category", *rows, "")), encoding="utf-8")

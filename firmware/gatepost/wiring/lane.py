@@ -15,7 +15,7 @@ from gatepost.gate import Gate, Hardware, Surroundings
 from gatepost_config.settings import Pins, Settings
 from gatepost_hal.gpio import GpioLane, LanePins, lgpio_factory
 from gatepost_hal.mlx90614 import Mlx90614, open_linux_bus
-from gatepost_hal.ports import Direction, InputName, Lamp, ReaderFault, ReaderFaultKind
+from gatepost_hal.ports import Direction, InputName, Lamp
 from gatepost_hal.readers.line import LineReader
 from gatepost_hal.system import SystemClock, ThreadMailbox, ThreadSampler, ThreadTimer
 from gatepost_services.doorbell import Doorbell
@@ -80,7 +80,7 @@ def real_hardware(settings: Settings) -> Iterator[Hardware]:
         closing.callback(timer.close)
         gpio = GpioLane(
             lane_pins(settings.pins),
-            factory=lgpio_factory(settings.paths.run_dir),
+            factory=lgpio_factory(settings.paths.gpio_run_dir),
             clock=clock,
             timer=timer,
             mailbox=mailbox,
@@ -96,11 +96,8 @@ def real_hardware(settings: Settings) -> Iterator[Hardware]:
         closing.callback(thermometer.close)
         sampler = ThreadSampler(thermometer, mailbox)
         closing.callback(sampler.close)
-        try:
-            reader = LineReader(settings.reader.device, clock=clock, mailbox=mailbox)
-            closing.callback(reader.close)
-        except OSError as error:
-            mailbox.post(ReaderFault(clock.now_s(), ReaderFaultKind.GONE, str(error)))
+        reader = LineReader(settings.reader.device, clock=clock, mailbox=mailbox)
+        closing.callback(reader.close)
         yield Hardware(
             clock, mailbox, sampler, gpio.turnstile, gpio.lamps, gpio.buzzer, gpio.inputs
         )

@@ -11,6 +11,7 @@ from gatepost_hal.ports import Clock, Mailbox, PassRead, ReaderFault, ReaderFaul
 MAX_PASS_BYTES = 4296
 
 _CHUNK_BYTES = 4096
+_REOPEN_S = 1.0
 _LINE_ENDS = b"\r\n"
 
 
@@ -58,21 +59,22 @@ def _parse(line: bytes, at_s: float) -> PassRead | ReaderFault:
 
 
 class LineReader:
-    """Reads a device with a thread of its own and posts what it frames.
+    """Reads a device with a thread of its own, and opens it again when it vanished.
+
+    A device that is missing, at start or later, is one `ReaderFault` (GONE), and is looked for
+    every `_REOPEN_S` from then on: a scanner may be plugged in late, or again.
 
     Args:
-        device: a terminal, serial line, FIFO or character device; opened at once.
+        device: a terminal, serial line or character device.
         clock: stamps the events.
         mailbox: takes the events.
-
-    Raises:
-        OSError: the device is missing or may not be read.
     """
 
     def __init__(self, device: Path, *, clock: Clock, mailbox: Mailbox) -> None:
+        self._device = device
         self._clock = clock
         self._mailbox = mailbox
-        self._fd = os.open(device, os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC)
+        self._is_gone = False
         self._stop_read, self._stop_write = os.pipe()
         self._thread = threading.Thread(target=self._run, name="line-reader", daemon=True)
         self._thread.start()
@@ -81,25 +83,43 @@ class LineReader:
         """End the thread and close the device."""
         os.write(self._stop_write, b"x")
         self._thread.join()
-        for fd in (self._fd, self._stop_read, self._stop_write):
+        for fd in (self._stop_read, self._stop_write):
             os.close(fd)
 
     def _run(self) -> None:
+        while (reason := self._read_device()) is not None:
+            if not self._is_gone:
+                self._is_gone = True
+                detail = f"{self._device}: {reason}"
+                self._mailbox.post(ReaderFault(self._clock.now_s(), ReaderFaultKind.GONE, detail))
+            if select.select([self._stop_read], [], [], _REOPEN_S)[0]:
+                return
+
+    def _read_device(self) -> str | None:
+        """Open the device and read it; return why that ended, None when `close` was called."""
+        try:
+            # Not blocking: a FIFO or a modem line would wait for its other end in here.
+            flags = os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC | os.O_NONBLOCK
+            fd = os.open(self._device, flags)
+        except OSError as error:
+            return str(error.strerror)
+        try:
+            return self._read(fd)
+        finally:
+            os.close(fd)
+
+    def _read(self, fd: int) -> str | None:
         framer = LineFramer()
         while True:
-            ready, _, _ = select.select([self._fd, self._stop_read], [], [])
+            ready, _, _ = select.select([fd, self._stop_read], [], [])
             if self._stop_read in ready:
-                return
+                return None
             try:
-                data = os.read(self._fd, _CHUNK_BYTES)
+                data = os.read(fd, _CHUNK_BYTES)
             except OSError as error:  # a pulled USB plug is EIO or ENODEV
-                self._gone(str(error))
-                return
+                return str(error.strerror)
             if not data:
-                self._gone("end of file")
-                return
+                return "end of file"
+            self._is_gone = False
             for event in framer.feed(data, self._clock.now_s()):
                 self._mailbox.post(event)
-
-    def _gone(self, detail: str) -> None:
-        self._mailbox.post(ReaderFault(self._clock.now_s(), ReaderFaultKind.GONE, detail))
