@@ -14,6 +14,7 @@ from pathlib import Path
 from rich.console import Console, RenderableType
 from rich.terminal_theme import TerminalTheme
 
+from gatepost.demo.broker import LocalBroker
 from gatepost.demo.scene import Scene
 from gatepost.demo.show import Demo, Progress
 
@@ -94,7 +95,7 @@ def main() -> int:
             count=PEOPLE,
             seed=SEED,
             speed=SPEED,
-            broker=None,
+            broker=LocalBroker(Path(folder)),
             outage=True,
             on_event=scene.add_event,
         )

@@ -146,6 +146,14 @@ def test_an_impossible_trigger_raises_and_changes_nothing(lane, event, policy):
     assert lane == as_it_was
 
 
+def test_a_measured_person_without_a_pass_would_be_denied(new_walk):
+    # No event leads there; the decision does not rely on it.
+    lane = Lane(State.MEASURING, 100.0, 106.0, Visit(1, attempt=1), present=True)
+    walk = new_walk(lane)
+    assert walk.does("cool") == ["visit.denied"]
+    assert walk.state is State.REFUSED
+
+
 def test_visits_are_numbered_in_the_order_of_arrival(walk):
     numbers = []
     for _ in range(3):

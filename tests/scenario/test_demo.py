@@ -71,7 +71,9 @@ def test_kill_9_at_random_moments_loses_nothing(tmp_path, seed):
             name = chance.choice(["gate", "link"])
             killed[name] += kill(tmp_path, name)
 
-    demo = Demo(tmp_path, count=25, seed=seed, speed=20, broker=None, outage=seed % 2 == 0)
+    demo = Demo(
+        tmp_path, count=25, seed=seed, speed=20, broker=LocalBroker(tmp_path), outage=seed % 2 == 0
+    )
     summary = demo.run(strike)
     assert sum(killed.values()) == 8
     assert min(killed.values()) > 0
@@ -96,9 +98,20 @@ def test_the_gate_works_on_while_the_link_is_dead(tmp_path):
             struck.append(progress.tally.received)
             os.kill(struck[0], signal.SIGCONT)
 
-    summary = Demo(tmp_path, count=10, seed=4, speed=40, broker=None, outage=False).run(stop_link)
+    summary = Demo(
+        tmp_path, count=10, seed=4, speed=40, broker=LocalBroker(tmp_path), outage=False
+    ).run(stop_link)
     assert len(struck) == 2
     assert struck[1] < summary.events_written
+    assert (summary.lost, summary.out_of_order) == (0, 0)
+
+
+def test_without_mosquitto_another_durable_broker_does(tmp_path):
+    broker = LocalBroker(tmp_path, search_path="")
+    assert broker.name == "nats-server"
+    demo = Demo(tmp_path, count=20, seed=6, speed=40, broker=broker, outage=True)
+    summary = demo.run(no_show)
+    assert summary.events_received == summary.events_written > 20
     assert (summary.lost, summary.out_of_order) == (0, 0)
 
 

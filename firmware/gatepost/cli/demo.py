@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gatepost.cli.main import fail
 from gatepost.cli.simulate import add_people_arguments
-from gatepost.demo.broker import Address, BrokerError, parse_url
+from gatepost.demo.broker import Address, BrokerError, LocalBroker, parse_url
 from gatepost.demo.show import Demo, DemoError, Summary
 from gatepost.demo.view import View, open_view
 
@@ -63,7 +63,7 @@ def _run(args: argparse.Namespace, folder: Path, view: View) -> Summary:
         count=args.people,
         seed=args.seed,
         speed=args.speed,
-        broker=args.broker,
+        broker=args.broker or LocalBroker(folder),
         outage=args.outage,
         on_event=view.add_event,
     )

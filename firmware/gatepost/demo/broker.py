@@ -1,19 +1,18 @@
-"""The broker of the demo: mosquitto where there is one, else the pip-installable amqtt."""
+"""The broker of the demo: mosquitto where there is one, else the NATS server from PyPI."""
 
 import getpass
-import importlib.util
 import os
 import shutil
 import socket
 import subprocess
-import sys
+import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
 # Debian installs mosquitto where an ordinary user's PATH does not look.
-_SEARCH_PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"))
+SEARCH_PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"))
 _STOP_TIMEOUT_S = 10.0
 DEFAULT_PORT = 1883
 
@@ -46,25 +45,30 @@ def parse_url(url: str) -> Address:
 class LocalBroker:
     """A broker of our own on a free loopback port; it can go away and come back on the same one.
 
-    Its sessions are on disk (mosquitto) so that an outage loses nothing that it acknowledged.
+    Its sessions are on disk, so that an outage loses nothing that it acknowledged.
+
+    Args:
+        folder: for its configuration, log and sessions.
+        search_path: where mosquitto is looked for.
 
     Raises:
         BrokerError: neither broker is installed.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, search_path: str = SEARCH_PATH) -> None:
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
         port = _free_port()
-        mosquitto = shutil.which("mosquitto", path=_SEARCH_PATH)
+        mosquitto = shutil.which("mosquitto", path=search_path)
+        nats = shutil.which("nats-server", path=sysconfig.get_path("scripts"))
         if mosquitto is not None:
             self.name = "mosquitto"
             self.address = Address("127.0.0.1", port, "5")
             self._command = [mosquitto, "-c", str(self._mosquitto_config(port))]
-        elif importlib.util.find_spec("amqtt") is not None:
-            self.name = "amqtt"
+        elif nats is not None:
+            self.name = "nats-server"
             self.address = Address("127.0.0.1", port, "3.1.1")
-            self._command = [sys.executable, "-m", "gatepost.demo.amqtt_broker", str(port)]
+            self._command = [nats, "-c", str(self._nats_config(port))]
         else:
             raise BrokerError(
                 "no MQTT broker found. Install one of: apt-get install mosquitto; "
@@ -115,6 +119,17 @@ class LocalBroker:
             lines.append(f"user {getpass.getuser()}")
         path = self._folder / "mosquitto.conf"
         path.write_text("\n".join((*lines, "")), encoding="utf-8")
+        return path
+
+    def _nats_config(self, port: int) -> Path:
+        path = self._folder / "nats.conf"
+        path.write_text(
+            "server_name: demo\nhost: 127.0.0.1\nport: -1\n"
+            f'jetstream {{ store_dir: "{self._folder}" }}\n'
+            # One unacknowledged message at a time: with more, order breaks after a lost connection.
+            f'mqtt {{ host: 127.0.0.1, port: {port}, max_ack_pending: 1, ack_wait: "2s" }}\n',
+            encoding="utf-8",
+        )
         return path
 
 

@@ -76,8 +76,8 @@ class Demo:
         count: how many people.
         seed: of who comes, and of the sensor's noise.
         speed: times faster than life.
-        broker: somebody else's broker, or None for one of our own.
-        outage: stop our broker in the middle and start it again.
+        broker: the address of somebody's broker, or one of our own.
+        outage: stop our own broker in the middle and start it again.
         on_event: told each event that the subscriber receives, and whether it is new.
     """
 
@@ -88,7 +88,7 @@ class Demo:
         count: int,
         seed: int,
         speed: float,
-        broker: Address | None,
+        broker: Address | LocalBroker,
         outage: bool,
         on_event: Callable[[WireEvent, bool], None] = lambda _event, _new: None,
     ) -> None:
@@ -99,8 +99,8 @@ class Demo:
         self._outage = outage
         # On somebody else's broker another demo may be running, or may have left a session.
         self._site = f"demo-{uuid4().hex[:8]}"
-        self._local = LocalBroker(folder) if broker is None else None
-        self._address = self._local.address if self._local else broker
+        self._local = broker if isinstance(broker, LocalBroker) else None
+        self._address = broker.address if isinstance(broker, LocalBroker) else broker
         self._broker_state = "running"
         self._on_event = on_event
         self._tally: TallySnapshot | None = None
@@ -201,7 +201,6 @@ class Demo:
         ]
 
     def _subscriber(self) -> Subscriber:
-        assert self._address is not None  # noqa: S101 - ours or somebody's
         return Subscriber(
             host=self._address.host,
             port=self._address.port,
@@ -213,7 +212,6 @@ class Demo:
         )
 
     def _write_folder(self) -> Path:
-        assert self._address is not None  # noqa: S101 - ours or somebody's
         for name in ("gate", "link", "run/gate", "run/link"):
             (self._folder / name).mkdir(parents=True, exist_ok=True)
         rows = [f"{who.credential},{who.subject},resident" for who in people(self._count, seed=0)]
