@@ -44,7 +44,8 @@ check: $(VENV)/dev
 
 test: check
 	@.ci/need "command -v mosquitto || test -x /usr/sbin/mosquitto" mosquitto optional
-	$(BIN)/python -m pytest $(TESTS)
+	@mkdir -p .cache
+	$(BIN)/python -m pytest $(if $(TESTS),$(TESTS),--cov --cov-report=term)
 
 bench: $(VENV)/dev
 	$(BIN)/python tests/bench/imports.py

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from gatepost_config.settings import Settings, decode_path
+from gatepost_config.settings import Lane, Pins, Screening, Sensor, Settings, decode_path
 
 DEFAULT_PATH = Path("/etc/gatepost/gatepost.toml")
 
@@ -40,7 +40,7 @@ def load(path: Path) -> Settings:
         raise ConfigError([f"{path}: cannot be read: {error.strerror}."]) from None
     try:
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also numbers or nesting beyond reason
         raise ConfigError([f"{path}: not TOML: {error}."]) from None
     return parse(raw, path=path, text=text)
 
@@ -57,34 +57,45 @@ def parse(raw: dict[str, object], *, path: Path, text: str = "") -> Settings:
         # Imported here because a gate whose file is right need not pay for it at every start.
         from gatepost_config import problems  # noqa: PLC0415
 
-        raise ConfigError(problems.find(raw, path=path, text=text)) from None
-    if joint := _joint_problems(settings):
+        single = problems.find(raw, path=path, text=text)
+        # A check that needs a section that is wrong would speak of values that nobody wrote.
+        joint = _joint_problems(**problems.good_sections(raw))
+        raise ConfigError(single + [f"{path}: {problem}" for problem in joint]) from None
+    if joint := _joint_problems(**msgspec.structs.asdict(settings)):
         raise ConfigError([f"{path}: {problem}" for problem in joint])
     return settings
 
 
-def _joint_problems(settings: Settings) -> list[str]:
+def _joint_problems(
+    *,
+    lane: Lane | None = None,
+    screening: Screening | None = None,
+    sensor: Sensor | None = None,
+    pins: Pins | None = None,
+    **_rest: object,
+) -> list[str]:
     """Return what no single value shows: settings that contradict one another."""
     problems = []
-    pins: dict[int, str] = {}
-    for key in settings.pins.__struct_fields__:
-        pin = getattr(settings.pins, key)
+    used: dict[int, str] = {}
+    for key in pins.__struct_fields__ if pins else ():
+        pin = getattr(pins, key)
         if isinstance(pin, int):
-            if pin in pins:
+            if pin in used:
                 problems.append(
-                    f"[pins] {key} = {pin}: already used by {pins[pin]}; give each its own line."
+                    f"[pins] {key} = {pin}: already used by {used[pin]}; give each its own line."
                 )
-            pins.setdefault(pin, key)
-    needed_s = settings.screening.samples * settings.sensor.sample_period_s
-    if needed_s > settings.lane.measure_timeout_s:
+            used.setdefault(pin, key)
+    if lane and screening and sensor:
+        needed_s = screening.samples * (sensor.sample_period_s + sensor.deadline_s)
+        if needed_s > lane.measure_timeout_s:
+            problems.append(
+                f"[lane] measure_timeout_s = {lane.measure_timeout_s}: {screening.samples} "
+                f"samples every {sensor.sample_period_s} s take up to {needed_s:.2f} s; allow at "
+                "least that."
+            )
+    if sensor and sensor.deadline_s >= sensor.sample_period_s:
         problems.append(
-            f"[lane] measure_timeout_s = {settings.lane.measure_timeout_s}: "
-            f"{settings.screening.samples} samples every {settings.sensor.sample_period_s} s take "
-            f"{needed_s:.2f} s; allow at least that."
-        )
-    if settings.sensor.deadline_s >= settings.sensor.sample_period_s:
-        problems.append(
-            f"[sensor] deadline_s = {settings.sensor.deadline_s}: must be shorter than "
-            f"sample_period_s = {settings.sensor.sample_period_s}."
+            f"[sensor] deadline_s = {sensor.deadline_s}: must be shorter than "
+            f"sample_period_s = {sensor.sample_period_s}."
         )
     return problems

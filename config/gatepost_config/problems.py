@@ -2,7 +2,9 @@
 
 import difflib
 import re
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from msgspec import inspect as mi
@@ -46,6 +48,17 @@ def find(raw: dict[str, object], *, path: Path, text: str) -> list[str]:
         if name not in raw and section.required
     ]
     return problems
+
+
+def good_sections(raw: dict[str, object]) -> dict[str, Any]:
+    """Return the sections that are right by themselves, those with defaults alone included."""
+    good: dict[str, Any] = {}
+    for section in fields_of(Settings):
+        with suppress(msgspec.ValidationError):
+            good[section.name] = msgspec.convert(
+                raw.get(section.name, {}), section.type, dec_hook=decode_path
+            )
+    return good
 
 
 def _section_problems(
@@ -92,6 +105,8 @@ def _allowed(field: FieldInfo) -> str:
             return f"{noun}{unit} from {kind.ge} to {kind.le}, without quotes or a unit"
         case mi.StrType(pattern=str()):
             return "1 to 63 of a-z, 0-9 and '-', beginning with a letter or digit"
+        case mi.StrType(min_length=int(least), max_length=int(most)):
+            return f"a text of {least} to {most} characters, in quotes"
         case mi.LiteralType():
             return "one of " + ", ".join(f'"{value}"' for value in kind.values)
         case mi.BoolType():
@@ -104,7 +119,8 @@ def _allowed(field: FieldInfo) -> str:
 
 def _toml(value: object) -> str:
     """Return a default as one would write it in the file."""
-    return str(value) if isinstance(value, int | float) else f'"{value}"'
+    text = f'"{value}"' if isinstance(value, str | Path) else str(value)
+    return text.lower() if isinstance(value, bool) else text
 
 
 def _nearest(name: str, known: dict[str, FieldInfo]) -> str:
@@ -123,7 +139,7 @@ def _line(text: str, section: str, key: str | None) -> str:
     for number, line in enumerate(text.splitlines(), start=1):
         stripped = line.strip()
         if stripped.startswith("["):
-            inside = stripped.strip("[] ") == section
+            inside = stripped.partition("]")[0].strip("[ ") == section
             if inside and key is None:
                 return f":{number}"
         elif inside and key is not None and re.match(rf"{re.escape(key)}\s*=", stripped):

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 # A name that goes into MQTT topics and event ids.
-Name = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9-]{0,62}$")]
+Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}\Z")]
 # The BCM number of a line on the Pi's 40-pin header. 0 and 1 belong to the HAT EEPROM.
 BcmPin = Annotated[int, Meta(ge=2, le=27)]
 

@@ -144,7 +144,6 @@ def test_a_problem_is_told_with_its_line(least_text, problems_of):
     ]
 
 
-@pytest.mark.xfail(strict=True, reason="a comment behind a section's name hides its lines")
 def test_a_problem_is_told_with_its_line_also_below_a_commented_section(least_text, problems_of):
     bad = f"{least_text}[pins]    # BCM numbers\nbuzzer = 99\n"
     assert [problem.partition(" ")[0] for problem in problems_of(bad)] == ["11:"]
@@ -166,9 +165,6 @@ def test_all_problems_are_told_at_once(problems_of):
     assert [key for key, problem in zip(keys, told, strict=True) if key in problem] == keys
 
 
-@pytest.mark.xfail(
-    strict=True, reason="what no single value shows is only looked at when all else is right"
-)
 def test_joint_problems_are_told_together_with_single_ones(problems_with):
     told = problems_with(("gate", "site", "A"), ("pins", "buzzer", 16))
     assert len(told) == 2
@@ -188,10 +184,6 @@ def test_attempts_that_cannot_fit_are_told_with_the_time_they_need(problems_with
     )
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the last sample is asked for at the deadline itself: every attempt ends one short",
-)
 def test_an_attempt_without_time_for_its_last_sample_is_refused(problems_with):
     tight = ("sensor", "sample_period_s", 0.4), ("lane", "measure_timeout_s", 2.0)
     assert len(problems_with(*tight)) == 1
@@ -203,7 +195,6 @@ def test_a_sensor_deadline_must_be_shorter_than_the_period(problems_with):
     ]
 
 
-@pytest.mark.xfail(strict=True, reason="$ also matches before a line end: use \\Z")
 def test_a_name_does_not_end_with_a_line_end(problems_with):
     # It would go into MQTT topics.
     assert problems_with(("gate", "site", "north\n")) == [
@@ -211,7 +202,6 @@ def test_a_name_does_not_end_with_a_line_end(problems_with):
     ]
 
 
-@pytest.mark.xfail(strict=True, reason='"" is a text in quotes; what is wrong is its length')
 @pytest.mark.parametrize("host", ["", "x" * 254, 7])
 def test_a_text_of_the_wrong_length_is_told_the_length(host, problems_with):
     assert problems_with(("link", "broker_host", host)) == [
@@ -220,7 +210,6 @@ def test_a_text_of_the_wrong_length_is_told_the_length(host, problems_with):
     ]
 
 
-@pytest.mark.xfail(strict=True, reason="the default is told as Python writes it: True")
 def test_a_default_is_told_as_toml_writes_it(problems_with):
     assert problems_with(("link", "hold_without_subscriber", "yes")) == [
         "gate.toml: [link] hold_without_subscriber = 'yes': must be true or false. "
@@ -265,7 +254,6 @@ def test_a_file_that_may_not_be_read_is_told(write):
     assert caught.value.problems == (f"{path}: cannot be read: Permission denied.",)
 
 
-@pytest.mark.xfail(strict=True, reason="tomllib raises a bare ValueError or a RecursionError")
 @pytest.mark.parametrize("text", ["x = " + "1" * 5000, "x = " + "[" * 20000])
 def test_what_tomllib_gives_up_on_is_told(text, problems_of):
     assert len(problems_of(text)) == 1

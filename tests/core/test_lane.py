@@ -324,10 +324,6 @@ def test_a_forced_passage_does_not_prolong_a_state(walk):
     assert walk.lane == before
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the last attempt admits within the guard band also when it is the first such reading",
-)
 @pytest.mark.parametrize(
     ("attempts", "words"), [(1, "near"), (3, "deadline deadline deadline deadline near")]
 )

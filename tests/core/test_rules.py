@@ -40,15 +40,29 @@ ANY_VERDICT = [
     ],
 )
 def test_the_decision_on_a_known_pass(verdict, attempts_left, decision):
-    facts = Facts(pass_known=True, verdict=verdict, attempts_left=attempts_left)
-    assert decide(facts, LIMIT_C) == decision
+    assert decide(facts(verdict, attempts_left), LIMIT_C) == decision
+
+
+def facts(verdict, attempts_left, *, near_limit_before=True, pass_known=True):
+    return Facts(
+        pass_known=pass_known,
+        verdict=verdict,
+        attempts_left=attempts_left,
+        near_limit_before=near_limit_before,
+    )
 
 
 def decisions(verdicts, *, pass_known=True, attempts_left=(0, 1, 9)):
     return [
-        decide(Facts(pass_known=pass_known, verdict=verdict, attempts_left=left), LIMIT_C)
-        for verdict, left in product(verdicts, attempts_left)
+        decide(facts(verdict, left, near_limit_before=near, pass_known=pass_known), LIMIT_C)
+        for verdict, left, near in product(verdicts, attempts_left, (False, True))
     ]
+
+
+@pytest.mark.parametrize("verdict", [UNDER, AT])
+def test_one_reading_near_the_limit_alone_admits_nobody(verdict):
+    once = facts(verdict, 0, near_limit_before=False)
+    assert decide(once, LIMIT_C) == Decision(Outcome.REFER, ("R018", "ours"))
 
 
 def test_no_measurement_makes_up_for_an_unknown_pass():
@@ -84,5 +98,4 @@ def test_nobody_is_ever_admitted_without_information_or_over_the_limit():
 @pytest.mark.parametrize("index_c", [None, math.nan])
 def test_a_recheck_without_an_index_is_never_admitted(index_c):
     verdict = Verdict(Zone.RECHECK, Reason.NEAR_LIMIT, index_c)
-    facts = Facts(pass_known=True, verdict=verdict, attempts_left=0)
-    assert decide(facts, LIMIT_C).outcome is Outcome.REFER
+    assert decide(facts(verdict, 0), LIMIT_C).outcome is Outcome.REFER

@@ -1,6 +1,7 @@
 """`gatepost demo`: a whole gate on this computer, counted at the subscriber's end."""
 
 import argparse
+import logging
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -45,6 +46,8 @@ def run(args: argparse.Namespace) -> int:
             folder.mkdir(parents=True, exist_ok=True)
             if any(folder.iterdir()):
                 fail(f"--keep {folder}: must be an empty folder")
+        # Not to the terminal: it would tear the picture.
+        logging.basicConfig(filename=folder / "hub.log", format="%(levelname)s %(message)s")
         view = closing.enter_context(open_view(args.people, quiet=args.json))
         try:
             summary = _run(args, folder, view)

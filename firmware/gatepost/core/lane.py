@@ -10,7 +10,7 @@ from math import isfinite
 from typing import TypeAlias
 
 from gatepost.core.rules import UNKNOWN_PASS, Decision, Facts, Outcome, decide
-from gatepost.core.screening import Limits, Verdict, judge
+from gatepost.core.screening import Limits, Verdict, Zone, judge
 from gatepost.core.table import OUTPUTS, TABLE, Span, State, Trigger
 from gatepost_hal.ports import Direction, InputChanged, InputName, Reading, SensorFault
 
@@ -67,6 +67,7 @@ class Visit:
     number: int
     holder: Holder | None = None
     attempt: int = 0
+    near_limit: bool = False  # a finished attempt had an index near the limit
     samples: tuple[Reading, ...] = ()
     verdict: Verdict | None = None
     decision: Decision | None = None
@@ -193,9 +194,11 @@ def _conclude(lane: Lane, policy: Policy) -> tuple[Lane, Trigger]:
         pass_known=visit.holder is not None,
         verdict=verdict,
         attempts_left=policy.measure_attempts - visit.attempt,
+        near_limit_before=visit.near_limit,
     )
     decision = decide(facts, policy.limits.limit_c)
-    visit = replace(visit, verdict=verdict, decision=decision)
+    near_limit = visit.near_limit or verdict.zone is Zone.RECHECK
+    visit = replace(visit, verdict=verdict, decision=decision, near_limit=near_limit)
     return replace(lane, visit=visit), _TRIGGER_OF[decision.outcome]
 
 

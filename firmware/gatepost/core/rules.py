@@ -26,6 +26,7 @@ class Facts:
     pass_known: bool
     verdict: Verdict
     attempts_left: int
+    near_limit_before: bool  # an earlier attempt of this visit had an index, near the limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,8 @@ def decide(facts: Facts, limit_c: float) -> Decision:
     """Return the decision on an entry.
 
     Everybody is measured (R001), really (R017); strictly more than the limit does not pass
-    (R006); an infrared reading near it may err and is repeated (R018).
+    (R006); an infrared reading near it may err and is repeated (R018), and one such reading alone
+    admits nobody (ours).
     """
     if not facts.pass_known:
         return UNKNOWN_PASS
@@ -59,7 +61,9 @@ def decide(facts: Facts, limit_c: float) -> Decision:
             return Decision(Outcome.REFER, ("R017", "ours"))
         case Zone.RECHECK if facts.attempts_left:
             return Decision(Outcome.RECHECK, ("R018",))
-        case Zone.RECHECK if facts.verdict.is_within(limit_c):
+        case Zone.RECHECK if not facts.verdict.is_within(limit_c):
+            return Decision(Outcome.REFER, ("R001", "R018", "R006"))
+        case Zone.RECHECK if facts.near_limit_before:
             return Decision(Outcome.ADMIT, ("R001", "R018", "R006", "R067"))
         case Zone.RECHECK:
-            return Decision(Outcome.REFER, ("R001", "R018", "R006"))
+            return Decision(Outcome.REFER, ("R018", "ours"))

@@ -1,0 +1,71 @@
+"""`gatepost run` and `gatepost uplink` as a technician meets them on the wrong machine."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+LIMIT_S = 60
+
+
+@pytest.fixture
+def config(tmp_path):
+    for name in ("gate", "link", "run/gate", "run/link"):
+        (tmp_path / name).mkdir(parents=True)
+    path = tmp_path / "gatepost.toml"
+    path.write_text(
+        '[gate]\nsite = "s"\nname = "g"\n[screening]\noffset_c = 2.43\n'
+        '[link]\nbroker_host = "127.0.0.1"\nbroker_port = 1\n'
+        f'[paths]\ngate_dir = "{tmp_path}/gate"\nlink_dir = "{tmp_path}/link"\n'
+        f'run_dir = "{tmp_path}/run"\nroster = "{tmp_path}/roster.csv"\n'
+    )
+    return path
+
+
+def gatepost(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "gatepost", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
+
+
+@pytest.mark.skipif(Path("/dev/gpiochip0").exists(), reason="this machine has GPIO lines")
+def test_without_gpio_the_gate_says_so_and_what_to_do(config):
+    result = gatepost("run", "--config", config)
+    assert result.returncode == 1
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("gatepost: ")
+    assert "lgpio" in line or "run on a Pi" in line
+
+
+def test_the_simulation_is_no_setting(config):
+    # Nothing in a file or in the environment can turn the relay of a gate into a simulated one.
+    config.write_text(config.read_text() + "[hardware]\nsimulated = true\n")
+    result = gatepost("run", "--config", config)
+    assert result.returncode == 2
+    assert "[hardware]: no such section" in result.stderr
+
+
+def test_a_link_without_its_folder_names_it(config, tmp_path):
+    (tmp_path / "link").rmdir()
+    result = gatepost("uplink", "--config", config)
+    assert result.returncode == 1
+    assert f"{tmp_path}/link" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.processes
+def test_a_link_without_broker_and_journal_waits_and_ends_when_told(config):
+    with subprocess.Popen(
+        [sys.executable, "-m", "gatepost", "uplink", "--config", str(config)],
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert "trying again for ever" in process.stderr.readline()
+        process.terminate()
+        process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 0
