@@ -2,7 +2,8 @@
 
 This is the only place that waits. It knows ports, never drivers; what it does with an event
 stands in the core. The order inside a turn is the safety argument: a record is on disk before the
-relay that it explains moves (S5), and the watchdog is told last.
+relay that it explains moves (S5; fire alone does not wait for it, S3), and the watchdog is told
+last.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -194,9 +195,12 @@ class Gate:
                 self._feed(event)
 
     def _feed(self, event: LaneEvent) -> None:
-        """Advance the lane: decide, record, act, in this order."""
+        """Advance the lane: decide, record, act, in this order; in a fire, act before recording."""
         was = self.lane.state
         self.lane, records = advance(self.lane, event, self._policy)
+        if self.lane.state is State.FIRE and was is not State.FIRE:
+            self._act(was, State.FIRE)  # a disk that blocks must not hold a way out shut
+            was = State.FIRE
         written = self._write(records)
         if self.lane.state is State.DECIDING:
             self.lane, records = advance(self.lane, Written(event.at_s, written), self._policy)

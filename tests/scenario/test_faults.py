@@ -147,6 +147,14 @@ def test_fire_is_seen_when_its_edge_is_lost(stage):
     assert stage.world.now_s() - began_s <= FIRE_WITHIN_S
 
 
+def test_fire_does_not_wait_for_the_disk(stage):
+    released_at_write = []
+    stage.log.spy = lambda _entries: released_at_write.append(stage.released())
+    stage.touch(InputName.FIRE, active=True)
+    stage.play(0.1)
+    assert released_at_write == [set(Direction)]
+
+
 def test_fire_frees_the_way_when_the_disk_is_broken(stage):
     stage.log.broken = True
     stage.touch(InputName.FIRE, active=True)
