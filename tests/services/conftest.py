@@ -20,6 +20,7 @@ from typing import Self
 
 import pytest
 
+from gatepost.demo.broker import free_port
 from gatepost_services.doorbell import DoorbellListener
 from gatepost_services.journal import Entry, Journal, JournalReader
 from gatepost_services.uplink.backoff import Backoff
@@ -29,12 +30,6 @@ from gatepost_services.uplink.session import MqttSession
 
 DEADLINE_S = 30.0
 SITE, GATE = "north", "gate-1"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Mosquitto:

@@ -2,10 +2,12 @@
 
 import getpass
 import os
+import secrets
 import shutil
 import socket
 import subprocess
 import sysconfig
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,6 +17,8 @@ from urllib.parse import urlsplit
 SEARCH_PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"))
 _STOP_TIMEOUT_S = 10.0
 DEFAULT_PORT = 1883
+_FIRST_PORT = 10_000
+_FIRST_EPHEMERAL = 32_768  # Linux's default
 
 
 class BrokerError(RuntimeError):
@@ -58,7 +62,7 @@ class LocalBroker:
     def __init__(self, folder: Path, *, search_path: str = SEARCH_PATH) -> None:
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
-        port = _free_port()
+        port = free_port()
         mosquitto = shutil.which("mosquitto", path=search_path)
         nats = shutil.which("nats-server", path=sysconfig.get_path("scripts"))
         if mosquitto is not None:
@@ -133,11 +137,19 @@ class LocalBroker:
         return path
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def free_port() -> int:
+    """Return a loopback port that nobody listens on, below the kernel's ephemeral range.
+
+    Inside that range a client that keeps trying to reach an absent broker is sooner or later given
+    the broker's own port as its source, connects to itself, and holds the port.
+    """
+    ephemeral = Path("/proc/sys/net/ipv4/ip_local_port_range")
+    first = int(ephemeral.read_text().split()[0]) if ephemeral.exists() else _FIRST_EPHEMERAL
+    while True:
+        port = _FIRST_PORT + secrets.randbelow(max(1, first - _FIRST_PORT))
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _is_listening(address: Address) -> bool:
