@@ -33,7 +33,10 @@ $(VENV)/dev: $(VENV)/demo
 	@$(PIP) install --group dev
 	@touch $@
 
+MOSQUITTO := .ci/need "command -v mosquitto || test -x /usr/sbin/mosquitto" mosquitto optional
+
 demo: $(VENV)/demo
+	@$(MOSQUITTO)
 	@$(BIN)/gatepost demo $(DEMO)
 
 check: $(VENV)/dev
@@ -43,7 +46,7 @@ check: $(VENV)/dev
 	$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
 
 test: check
-	@.ci/need "command -v mosquitto || test -x /usr/sbin/mosquitto" mosquitto optional
+	@$(MOSQUITTO)
 	@mkdir -p .cache
 	$(BIN)/python -m pytest $(if $(TESTS),$(TESTS),--cov --cov-report=term)
 

@@ -2,30 +2,31 @@
 
 import errno
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from gatepost.core.lane import Holder, Policy
-from gatepost.core.screening import Limits
+from gatepost.core.lane import Holder
 from gatepost.core.table import Span, State
 from gatepost.gate import Gate, Hardware, Surroundings
+from gatepost.wiring.lane import policy
+from gatepost_config.load import parse
 from gatepost_hal.ports import Direction, InputName, Lamp
 from gatepost_hal.simulated.lane import SimulatedLane
 from gatepost_hal.simulated.people.crowd import Person
 from gatepost_hal.simulated.world import World
 from gatepost_services.journal import Entry, JournalError
 
-POLICY = Policy(
-    spans_s={
-        Span.PASS_TIMEOUT: 15.0,
-        Span.MEASURE_TIMEOUT: 6.0,
-        Span.RECHECK_PAUSE: 2.0,
-        Span.RELEASE_HOLD: 5.0,
-        Span.REFUSED_SHOW: 4.0,
-        Span.REFERRED_SHOW: 20.0,
-    },
-    limits=Limits(limit_c=37.3, guard_c=0.2, offset_c=2.43, samples=5),
-    measure_attempts=3,
+# The defaults, with the offset of the camera that the people's readings come from.
+POLICY = policy(
+    parse(
+        {
+            "gate": {"site": "s", "name": "g"},
+            "screening": {"offset_c": 2.43},
+            "link": {"broker_host": "127.0.0.1"},
+        },
+        path=Path("scenario"),
+    )
 )
 RESIDENT = Holder("subject-1", "resident")
 WELL_C, FEVERISH_C, NEAR_LIMIT_C = 34.0, 36.2, 34.9

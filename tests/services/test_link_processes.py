@@ -148,17 +148,23 @@ def test_a_hub_that_was_away_gets_what_came_meanwhile(station, make_mosquitto):
 
 
 def test_a_broker_that_refuses_the_topic_gets_the_events_once_it_allows_it(
-    station, make_mosquitto, tmp_path: Path
+    station, make_mosquitto, told, tmp_path: Path
 ):
     rules = tmp_path / "acl"
     rules.write_text("topic read #\n")
     broker = make_mosquitto(f"acl_file {rules}")
     broker.start()
     station.append(30)
-    with subscriber(broker.port) as hub, station.link(broker.port):
+    refused = told("the broker refuses event")
+    with station.link(broker.port):
+        assert refused.wait(DEADLINE_S)
+    assert station.acknowledged() == 0
+    broker.stop()
+    rules.write_text("topic readwrite #\n")
+    broker.start()
+    # The hub first: with an access list, mosquitto 2.0 acknowledges and drops what comes for a
+    # session that it restored from disk and that is not connected yet (seen in its log).
+    with subscriber(broker.port) as hub:
         assert hub.wait_subscribed(DEADLINE_S)
-        broker.stop()
-        assert station.acknowledged() == 0
-        rules.write_text("topic readwrite #\n")
-        broker.start()
-        assert_all_there(hub, 30, duplicates=0)
+        with station.link(broker.port):
+            assert_all_there(hub, 30, duplicates=0)
