@@ -155,7 +155,7 @@ def test_a_broker_that_refuses_the_topic_gets_the_events_once_it_allows_it(
     broker = make_mosquitto(f"acl_file {rules}")
     broker.start()
     station.append(30)
-    refused = told("the broker refuses event")
+    refused = told("the broker keeps no event")
     with station.link(broker.port):
         assert refused.wait(DEADLINE_S)
     assert station.acknowledged() == 0

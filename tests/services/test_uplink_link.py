@@ -56,7 +56,7 @@ def test_a_refused_event_is_sent_again_until_it_is_taken_and_told_once(
     station, make_fake_broker, caplog
 ):
     broker = make_fake_broker()
-    broker.reason_of = lambda n: 0x87 if n <= 60 else 0
+    broker.reason_of = lambda n: 0x87 if n <= 3 else 0
     station.append(20)
     with station.link(broker.port):
         assert broker.wait_for(lambda: len(broker.accepted) == 20)
@@ -236,7 +236,7 @@ def test_it_never_spins_while_the_broker_is_silent_and_leaves_it_in_the_end(benc
     bench.kinds = [{"acks": False}]
     while len(bench.sessions) < 2:
         bench.run(1)
-    assert len(bench.sessions[0].published) == 20
+    assert len(bench.sessions[0].published) == 1  # the first goes alone
     assert 30.0 <= bench.clock.now_s - 1000.0 <= 33.0
     bench.run(20)
     assert bench.position.acknowledged == 100

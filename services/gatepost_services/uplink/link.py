@@ -82,6 +82,7 @@ class Link:
         self._session: Session | None = None
         self._session_fd = -1
         self._is_draining = False
+        self._has_taken = False
         self._window = Window(window, position.acknowledged)
         self._seq_by_mid: dict[int, int] = {}
         self._batch: deque[Record] = deque()
@@ -144,7 +145,7 @@ class Link:
         timeout_s = _TICK_S
         if self._session is None:
             timeout_s = min(timeout_s, self._retry_at_s - self._clock())
-        elif self._is_draining and self._window.room > 0:
+        elif self._is_draining and self._may_send():
             timeout_s = min(timeout_s, self._look_at_s - self._clock())
         session_events = 0
         for key, events in self._selector.select(max(timeout_s, 0.0)):
@@ -211,6 +212,7 @@ class Link:
         limit = max(1, min(self._window_limit, session.receive_maximum))
         self._window = Window(limit, self._position.acknowledged)
         self._is_draining = True
+        self._has_taken = False
         self._look_at_s = self._clock()
         self._proven_at_s = self._clock() + _PROVEN_AFTER_S
         self._silent_since_s = self._clock()
@@ -226,6 +228,7 @@ class Link:
                 refused_seq = seq
                 continue
             self._window.acknowledge(seq)
+            self._has_taken = True
             self._silent_since_s = self._clock()
             self._refusal_log.recovered("the broker takes events again")
             self._prove()
@@ -264,13 +267,18 @@ class Link:
         self._position_log.recovered("the position can be stored again")
 
     def _fill_window(self, session: Session) -> None:
-        while self._window.room > 0:
+        while self._may_send():
             if not self._batch and not self._read_batch():
                 return
             record = self._batch.popleft()
             mid = session.publish(self._topic, encode(record, site=self._site, gate=self._gate))
             self._window.send(record.seq)
             self._seq_by_mid[mid] = record.seq
+
+    def _may_send(self) -> bool:
+        # The first event goes alone: mosquitto resets the connection of a client that sends more
+        # than one which it denies, and the reason would be lost with it.
+        return self._window.room > 0 and (self._has_taken or self._window.in_flight == 0)
 
     def _read_batch(self) -> bool:
         """Read on behind the last event sent, unless there was nothing a moment ago."""
