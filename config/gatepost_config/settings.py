@@ -85,8 +85,8 @@ class Pins(_Section, frozen=True):
     exit_button: BcmPin = 25
     # Normally closed: an open contact, and so a cut wire, is fire.
     fire: BcmPin = 16
-    # A level must stand this long to count.
-    debounce_s: Annotated[float, Meta(ge=0, le=0.05)] = 0.02
+    # A level must stand this long to count. Less than a contact bounces makes one passage many.
+    debounce_s: Annotated[float, Meta(ge=0.005, le=0.05)] = 0.02
 
 
 class Reader(_Section, frozen=True):

@@ -29,6 +29,8 @@ from gatepost_hal.ports import (
     Buzzer,
     Clock,
     HardwareEvent,
+    InputChanged,
+    InputName,
     Inputs,
     Lamps,
     Mailbox,
@@ -44,8 +46,9 @@ from gatepost_services.journal import Entry, JournalError
 
 # The longest that the loop sleeps: a lost edge of the fire input is seen this late at the worst.
 HEARTBEAT_S = 0.05
-# A fire release is renewed long before it expires, and expires soon after a loop that died.
-FIRE_HOLD_S = 2.0
+# A fire release is renewed long before it expires. It outlasts a disk that blocks for as long as
+# the watchdog lets it (WatchdogSec=10), and expires soon after a loop that hangs for longer.
+FIRE_HOLD_S = 12.0
 _FIRE_RENEW_S = 0.5
 # Between visits the sensor is asked now and then, so that its fault is known before a person is.
 _IDLE_SAMPLE_S = 30.0
@@ -88,6 +91,10 @@ class Surroundings:
     acknowledged_seq: Callable[[], int]  # what the link says that the server has
     ring: Callable[[], None]  # tells the link to look at the journal again
     notify: Callable[[str], None]  # tells the service manager, e.g. "WATCHDOG=1"
+
+
+def _is_no_fire(event: HardwareEvent) -> bool:
+    return not (isinstance(event, InputChanged) and event.name is InputName.FIRE)
 
 
 class Gate:
@@ -149,7 +156,8 @@ class Gate:
 
     def turn(self) -> None:
         """Wait for events or the next deadline, and deal with what there is."""
-        for event in self._hardware.mailbox.wait(self._wake_at_s()):
+        # Fire first: what came before it may have to wait for the disk.
+        for event in sorted(self._hardware.mailbox.wait(self._wake_at_s()), key=_is_no_fire):
             self._take(event)
         self._hardware.inputs.refresh()
         now_s = self._now_s()

@@ -12,8 +12,10 @@ What stands behind the choices here (facts measured on gpiozero 2.0.1 and lgpio 
 
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from gpiozero import DigitalInputDevice, DigitalOutputDevice, GPIOZeroError
@@ -35,6 +37,18 @@ class LanePins:
 
 # Contacts that are closed while all is well, so that a cut wire is an alarm.
 NORMALLY_CLOSED = frozenset({InputName.FIRE})
+
+# No release is longer; more would be a bare "on" by another name.
+MAX_HOLD_S = 60.0
+
+# An alarm contact (normally closed) that finds no rest for this long is an alarm: a cut wire picks
+# up hum, and its edges would put the end of the debounce time off for ever.
+_UNREST_S = 0.1
+# Freed by the driver itself for this long, before and without the control loop, which may wait for
+# a disk; the loop renews it. Longer than the 10 s after which systemd kills a loop that hangs.
+ALARM_HOLD_S = 12.0
+# An alarm is over after this much rest: a loose wire must not lock and free the way by turns.
+ALARM_REST_S = 1.0
 
 
 class GpioError(OSError):
@@ -68,6 +82,14 @@ def lgpio_factory(run_dir: Path) -> Factory:
         raise GpioError(f"no GPIO chip: {error}; {remedy}") from error
 
 
+@contextmanager
+def _claiming(pin: int) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # gpiozero's errors and lgpio's have no root of their own
+        raise GpioError(f"GPIO {pin} cannot be claimed ({error}); who else uses it?") from error
+
+
 class ExpiringOutput:
     """An output that cannot be left on: every call states its end, and a timer keeps it.
 
@@ -83,8 +105,8 @@ class ExpiringOutput:
 
     def energise(self, hold_s: float) -> None:
         """Switch on until `hold_s` from now; a hold that is running ends then instead."""
-        if not hold_s > 0:
-            raise ValueError(f"hold_s = {hold_s}: an output is held for more than 0 s")
+        if not 0 < hold_s <= MAX_HOLD_S:
+            raise ValueError(f"hold_s = {hold_s}: an output is held for 0 to {MAX_HOLD_S} s")
         with self._lock:
             self._ends_at_s = self._clock.now_s() + hold_s
             # Armed first: should switching on fail half-way, the end is already certain.
@@ -95,7 +117,10 @@ class ExpiringOutput:
         """Switch off now."""
         with self._lock:
             self._ends_at_s = self._clock.now_s()
+            # Armed first, as above: should this fail, the timer tries until it succeeds.
+            cancel = self._timer.call_at(self._ends_at_s, self._expire)
             self._device.off()
+            cancel()
 
     def _expire(self) -> None:
         with self._lock:
@@ -116,8 +141,9 @@ class GpioTurnstile:
 
     def drop(self) -> None:
         """De-energise both relays now."""
-        for output in self._outputs.values():
-            output.drop()
+        with ExitStack() as drops:  # each one, also when another fails
+            for output in self._outputs.values():
+                drops.callback(output.drop)
 
 
 class GpioLamps:
@@ -141,11 +167,14 @@ class GpioBuzzer:
         self._timer = timer
         self._lock = threading.Lock()
         self._cancel: Callable[[], None] = lambda: None
+        self._played = 0
 
     def play(self, pattern_s: tuple[float, ...]) -> None:
         """Play the pattern; see `gatepost_hal.ports.Buzzer.play`."""
         with self._lock:
             self._cancel()
+            # A step that the timer has taken already cannot be cancelled; it finds another number.
+            self._played += 1
             self._output.drop()
             self._sound(pattern_s)
 
@@ -156,11 +185,13 @@ class GpioBuzzer:
         self._output.energise(sound_s)
         if len(rest) > 1:
             next_at_s = self._clock.now_s() + sound_s + rest[0]
-            self._cancel = self._timer.call_at(next_at_s, lambda: self._next(tuple(rest[1:])))
+            step = partial(self._next, tuple(rest[1:]), self._played)
+            self._cancel = self._timer.call_at(next_at_s, step)
 
-    def _next(self, pattern_s: tuple[float, ...]) -> None:
+    def _next(self, pattern_s: tuple[float, ...], played: int) -> None:
         with self._lock:
-            self._sound(pattern_s)
+            if played == self._played:
+                self._sound(pattern_s)
 
 
 class _Contact:
@@ -175,7 +206,9 @@ class _Contact:
         clock: Clock,
         timer: Timer,
         mailbox: Mailbox,
+        on_active: Callable[[], None] = lambda: None,
     ) -> None:
+        self._on_active = on_active
         self._name = name
         self._device = device
         self._debounce_s = debounce_s
@@ -185,6 +218,7 @@ class _Contact:
         self._lock = threading.Lock()
         self._reported = False
         self._cancel: Callable[[], None] | None = None
+        self._cancel_unrest: Callable[[], None] = lambda: None
         device.when_activated = self._edge
         device.when_deactivated = self._edge
 
@@ -199,21 +233,42 @@ class _Contact:
 
     def _edge(self) -> None:
         with self._lock:
-            if self._cancel is not None:
-                self._cancel()
             self._arm()
 
     def _arm(self) -> None:
-        self._cancel = self._timer.call_at(self._clock.now_s() + self._debounce_s, self._settle)
+        """Begin to wait for rest, or begin anew."""
+        if self._cancel is not None:
+            self._cancel()
+        elif self._name in NORMALLY_CLOSED:
+            unrest_at_s = self._clock.now_s() + _UNREST_S
+            self._cancel_unrest = self._timer.call_at(unrest_at_s, self._despair)
+        is_alarm = self._reported and self._name in NORMALLY_CLOSED
+        rest_s = ALARM_REST_S if is_alarm else self._debounce_s
+        self._cancel = self._timer.call_at(self._clock.now_s() + rest_s, self._settle)
+
+    def _despair(self) -> None:
+        """Take an alarm contact that finds no rest for active."""
+        with self._lock:
+            if self._cancel is None or self._reported:
+                return
+            self._reported = True
+            self._arm()  # it is over when it has come to rest
+        self._tell(active=True)
 
     def _settle(self) -> None:
         with self._lock:
+            self._cancel_unrest()
             self._cancel = None
             level = self._level()
             if level == self._reported:
                 return
             self._reported = level
-        self._mailbox.post(InputChanged(self._clock.now_s(), self._name, level))
+        self._tell(active=level)
+
+    def _tell(self, *, active: bool) -> None:
+        self._mailbox.post(InputChanged(self._clock.now_s(), self._name, active))
+        if active:
+            self._on_active()
 
 
 class GpioInputs:
@@ -235,7 +290,8 @@ class GpioInputs:
 class GpioLane:
     """All GPIO devices of one lane, claimed together and given back together.
 
-    Raises (at construction): gpiozero's own errors when a line is claimed by somebody else.
+    Raises:
+        GpioError: a line cannot be claimed, for instance because another process has it.
     """
 
     def __init__(
@@ -244,17 +300,23 @@ class GpioLane:
         self._devices: list[DigitalInputDevice | DigitalOutputDevice] = []
 
         def output(pin: int) -> DigitalOutputDevice:
-            device = DigitalOutputDevice(
-                pin, active_high=True, initial_value=False, pin_factory=factory
-            )
+            with _claiming(pin):
+                device = DigitalOutputDevice(
+                    pin, active_high=True, initial_value=False, pin_factory=factory
+                )
             self._devices.append(device)
             return device
 
         def expiring(pin: int) -> ExpiringOutput:
             return ExpiringOutput(output(pin), clock=clock, timer=timer)
 
+        def free_both() -> None:
+            for way in Direction:
+                self.turnstile.release(way, ALARM_HOLD_S)
+
         def contact(name: InputName, pin: int) -> _Contact:
-            device = DigitalInputDevice(pin, pull_up=True, pin_factory=factory)
+            with _claiming(pin):
+                device = DigitalInputDevice(pin, pull_up=True, pin_factory=factory)
             self._devices.append(device)
             return _Contact(
                 name,
@@ -263,6 +325,7 @@ class GpioLane:
                 clock=clock,
                 timer=timer,
                 mailbox=mailbox,
+                on_active=free_both if name is InputName.FIRE else lambda: None,
             )
 
         self.turnstile = GpioTurnstile({way: expiring(pin) for way, pin in pins.relays.items()})
@@ -272,7 +335,9 @@ class GpioLane:
 
     def close(self) -> None:
         """Drop the relays, then give every line back (gpiozero leaves them floating inputs)."""
-        if self._devices:
-            self.turnstile.drop()
-        while self._devices:
-            self._devices.pop().close()
+        if not self._devices:
+            return
+        with ExitStack() as closing:  # each one, also when another fails; the last entered first
+            while self._devices:
+                closing.callback(self._devices.pop(0).close)
+            closing.callback(self.turnstile.drop)

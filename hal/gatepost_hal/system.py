@@ -44,9 +44,15 @@ class ThreadTimer:
         self._thread.start()
 
     def call_at(self, at_s: float, action: Callable[[], None]) -> Callable[[], None]:
-        """Run `action` on the timer's thread at `at_s`; return what cancels it."""
+        """Run `action` on the timer's thread at `at_s`; return what cancels it.
+
+        Raises:
+            RuntimeError: the timer is closed or its thread died: nothing may rely on it.
+        """
         call = _Call(action)
         with self._wake:
+            if self._closed or not self._thread.is_alive():
+                raise RuntimeError("the timer is closed")
             heapq.heappush(self._due, (at_s, next(self._order), call))
             self._wake.notify()
         return call.cancel

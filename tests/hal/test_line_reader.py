@@ -1,5 +1,7 @@
 import os
 import pty
+import select
+import termios
 import tty
 from pathlib import Path
 
@@ -38,12 +40,14 @@ class PtyLine:
 
     def __init__(self):
         self._near, far = pty.openpty()
-        tty.setraw(far)  # as a serial scanner's line is: nothing is edited or echoed
-        self._far = far
+        self._far = far  # cooked, as the kernel makes every terminal; the reader is to change that
         clock = SystemClock()
         self._mailbox = ThreadMailbox(clock)
         self._reader = LineReader(Path(os.ttyname(far)), clock=clock, mailbox=self._mailbox)
         self._clock = clock
+        until_s = clock.now_s() + LONG_ENOUGH_S
+        while termios.tcgetattr(far)[3] & termios.ICANON and clock.now_s() < until_s:
+            os.sched_yield()
 
     def send(self, data):
         while data:
@@ -145,6 +149,48 @@ def test_a_missing_device_is_told_once_and_read_as_soon_as_it_is_there(tmp_path)
     reader.close()
     os.close(near)
     os.close(far)
+
+
+def test_nothing_is_echoed_to_the_scanner(line):
+    line.send(b"PASS-1\n")
+    line.events(1)
+    if isinstance(line, PtyLine):
+        assert select.select([line._near], [], [], 0)[0] == []
+
+
+def test_control_characters_neither_edit_nor_end_the_line(line):
+    line.send(b"\x04\nPASS\x7f-1\nPASS-2\n")
+    assert told(line.events(3)) == [ReaderFaultKind.NOT_TEXT, ReaderFaultKind.NOT_TEXT, "PASS-2"]
+
+
+def test_a_file_is_no_reader(tmp_path):
+    device = tmp_path / "pass"
+    device.write_text("PASS-1\n")
+    clock = SystemClock()
+    mailbox = ThreadMailbox(clock)
+    reader = LineReader(device, clock=clock, mailbox=mailbox)
+    (gone,) = mailbox.wait(clock.now_s() + LONG_ENOUGH_S)
+    assert (gone.kind, "not a device" in gone.detail) == (ReaderFaultKind.GONE, True)
+    reader.close()
+
+
+def test_a_device_that_floods_is_slowed_down(tmp_path):
+    device = tmp_path / "scanner"
+    os.mkfifo(device)
+    clock = SystemClock()
+    mailbox = ThreadMailbox(clock)
+    reader = LineReader(device, clock=clock, mailbox=mailbox)
+    flood = os.open(device, os.O_RDWR | os.O_NONBLOCK)
+    written = os.write(flood, b"x\n" * 16384)
+    began_s = clock.now_s()
+    events = []
+    while len(events) < 3 * 8:
+        events += mailbox.wait(clock.now_s() + LONG_ENOUGH_S)
+    assert written >= 3 * 4096
+    assert clock.now_s() - began_s >= 0.2  # two pauses between three chunks
+    assert len(events) == 3 * 8
+    reader.close()
+    os.close(flood)
 
 
 def test_a_credential_stays_out_of_logs():

@@ -124,6 +124,13 @@ def test_quick_and_receive_byte_are_not_acknowledged(world):  # page 18
         bus.i2c_rdwr(i2c_msg.read(ADDRESS, 1))
 
 
+def test_two_reads_in_one_transaction_are_refused_as_on_a_pi(world):
+    _, bus = part(world)
+    pairs = [(i2c_msg.write(ADDRESS, [c]), i2c_msg.read(ADDRESS, 3)) for c in (0x06, 0x07)]
+    with pytest.raises(OSError, match="not supported"):
+        bus.i2c_rdwr(*pairs[0], *pairs[1])
+
+
 def test_another_address_is_not_acknowledged(world):
     _, bus = part(world)
     with pytest.raises(OSError, match="Remote I/O"):

@@ -32,7 +32,7 @@ FAULTS = {
         "check the sensor's wiring, supply and I2C bus",
     ),
     Fault.READER: Consequence(
-        "no pass can be read; exit and fire work", "check the reader's plug; restart the gate"
+        "no pass can be read; exit and fire work", "check the reader's plug; it is looked for"
     ),
     Fault.ROSTER: Consequence(
         "every pass is unknown, so entry refuses; exit and fire work",

@@ -75,7 +75,8 @@ def real_hardware(settings: Settings) -> Iterator[Hardware]:
     with ExitStack() as closing:
         clock = SystemClock()
         mailbox = ThreadMailbox(clock)
-        # The timer that ends releases does nothing else, so that nothing can hold it up.
+        # One thread for all that has its instant: ends of releases, sounds, rest of contacts. It
+        # waits for nothing but GPIO lines.
         timer = ThreadTimer(clock, name="timer")
         closing.callback(timer.close)
         gpio = GpioLane(
@@ -93,7 +94,7 @@ def real_hardware(settings: Settings) -> Iterator[Hardware]:
             address=settings.sensor.address,
             deadline_s=settings.sensor.deadline_s,
         )
-        closing.callback(thermometer.close)
+        # Not closed here: its thread may be in the middle of a transfer, and the process ends.
         sampler = ThreadSampler(thermometer, mailbox)
         closing.callback(sampler.close)
         reader = LineReader(settings.reader.device, clock=clock, mailbox=mailbox)

@@ -2,7 +2,10 @@
 
 import os
 import select
+import stat
+import termios
 import threading
+import tty
 from pathlib import Path
 
 from gatepost_hal.ports import Clock, Mailbox, PassRead, ReaderFault, ReaderFaultKind
@@ -12,6 +15,10 @@ MAX_PASS_BYTES = 4296
 
 _CHUNK_BYTES = 4096
 _REOPEN_S = 1.0
+# Nobody shows passes faster than this. A broken or hostile device does, and the control loop would
+# find the fire input behind millions of them; what is too much is dropped.
+_MOST_PER_CHUNK = 8
+_PAUSE_S = 0.1
 _LINE_ENDS = b"\r\n"
 
 
@@ -104,6 +111,9 @@ class LineReader:
         except OSError as error:
             return str(error.strerror)
         try:
+            if stat.S_ISREG(os.fstat(fd).st_mode):
+                return "a file, not a device: it would be read again and again"
+            _make_raw(fd)
             return self._read(fd)
         finally:
             os.close(fd)
@@ -121,5 +131,22 @@ class LineReader:
             if not data:
                 return "end of file"
             self._is_gone = False
-            for event in framer.feed(data, self._clock.now_s()):
+            events = framer.feed(data, self._clock.now_s())
+            for event in events[:_MOST_PER_CHUNK]:
                 self._mailbox.post(event)
+            # The kernel's own buffer fills meanwhile, and slows the device down or drops.
+            if events and select.select([self._stop_read], [], [], _PAUSE_S)[0]:
+                return None
+
+
+def _make_raw(fd: int) -> None:
+    """Take a terminal as it comes: fresh ones echo, edit, and cut lines after 4,095 bytes.
+
+    Not the terminal that this process was started from: a technician types there.
+    """
+    if not os.isatty(fd):
+        return
+    try:
+        os.tcgetpgrp(fd)  # ENOTTY for every other terminal
+    except OSError:
+        tty.setraw(fd, termios.TCSANOW)

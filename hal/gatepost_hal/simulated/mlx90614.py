@@ -192,6 +192,9 @@ class SimulatedI2cBus:
         """Run one transaction, as the kernel does: all messages or an OSError."""
         if not self._is_open:
             raise OSError(errno.EBADF, "Bad file descriptor")
+        if any(message.flags & _M_READ for message in messages[:-1]):
+            # i2c-bcm2835: one read a transaction, and the last of its messages.
+            raise OSError(errno.EOPNOTSUPP, "Operation not supported")
         self.transfers += 1
         fault = self._chip.fault
         if fault is ChipFault.STUCK_BUS:
