@@ -125,9 +125,9 @@ class Paths(_Section, frozen=True):
         return self.gate_dir / "journal.db"
 
     @property
-    def uplink(self) -> Path:
-        """What the server has acknowledged, written by the link alone."""
-        return self.link_dir / "uplink.db"
+    def acknowledged(self) -> Path:
+        """How far the server has the events, written by the link alone."""
+        return self.link_dir / "acknowledged"
 
     @property
     def doorbell(self) -> Path:

@@ -7,6 +7,7 @@ last.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol
@@ -243,11 +244,12 @@ class Gate:
                 self._hardware.turnstile.release(direction, FIRE_HOLD_S)
 
     def _to_safety(self, record: Record) -> None:
-        self._hardware.turnstile.drop()
-        self._around.notify("STOPPING=1")
-        self._write([record])
-        self._hardware.lamps.show(frozenset())
-        self._hardware.buzzer.play(())
+        with ExitStack() as steps:  # each of them, also when another fails; the last one first
+            steps.callback(self._hardware.buzzer.play, ())
+            steps.callback(self._hardware.lamps.show, frozenset())
+            steps.callback(self._write, [record])
+            steps.callback(self._around.notify, "STOPPING=1")
+            steps.callback(self._hardware.turnstile.drop)
 
     def _ask_for_sample(self, now_s: float) -> None:
         if self._asked_at_s is not None and now_s - self._asked_at_s > _SENSOR_SILENT_S:

@@ -293,3 +293,13 @@ def test_garbage_from_the_reader_is_an_unknown_pass(stage):
     stage.lane.reader.send(b"\xff\xff\xff\n")
     stage.play(0.2)
     assert stage.state is State.REFUSED
+
+
+def test_a_relay_that_cannot_be_dropped_does_not_hide_the_end(stage):
+    stage.reach(State.RELEASED)
+    stage.lane.close()  # every line is gone: whatever touches one fails
+    stage.log.entries.clear()
+    with pytest.raises(Exception, match="closed"):
+        stage.gate.run(lambda: True, about={})
+    assert stage.types[-1].startswith("controller.")
+    assert "STOPPING=1" in stage.notified

@@ -244,7 +244,7 @@ class Station:
 
     def __init__(self, folder: Path) -> None:
         self.journal_path = folder / "journal.db"
-        self.position_path = folder / "uplink.db"
+        self.position_path = folder / "acknowledged"
         self.doorbell_path = folder / "bell"
         self.journal = Journal(self.journal_path, "boot-1")
 
@@ -296,14 +296,13 @@ class RunningLink:
         station = self._station
         with (
             JournalReader(station.journal_path) as journal,
-            PositionStore(station.position_path) as position,
             DoorbellListener(station.doorbell_path) as doorbell,
         ):
             self._link = Link(
                 site=SITE,
                 gate=GATE,
                 journal=journal,
-                position=position,
+                position=PositionStore(station.position_path),
                 doorbell=doorbell,
                 new_session=self._new_session,
                 backoff=Backoff(0.02, 0.2, Random(1)),

@@ -27,7 +27,7 @@ folder = Path({folder!r})
 Link(
     site="north", gate="gate-1",
     journal=JournalReader(folder / "journal.db"),
-    position=PositionStore(folder / "uplink.db"),
+    position=PositionStore(folder / "acknowledged"),
     doorbell=DoorbellListener(folder / "bell"),
     new_session=lambda: MqttSession(host="127.0.0.1", port={port}, client_id="killed"),
     backoff=Backoff(0.02, 0.2, Random(1)),

@@ -199,7 +199,6 @@ class Bench:
     def close(self) -> None:
         self.link.close()
         self.journal.close()
-        self.position.close()
         self.doorbell.close()
 
 
@@ -260,10 +259,11 @@ def test_a_position_that_cannot_be_stored_stops_the_window_and_never_the_link(
     bench, station, caplog
 ):
     station.append(100)
-    bench.position._connection.execute("PRAGMA query_only = ON")
+    blocked = station.position_path.with_name("acknowledged.new")
+    blocked.mkdir()
     bench.run(10)
     assert len(bench.sessions[0].published) == 20
-    bench.position._connection.execute("PRAGMA query_only = OFF")
+    blocked.rmdir()
     bench.run(20)
     assert bench.position.acknowledged == 100
     assert len(bench.sessions) == 1

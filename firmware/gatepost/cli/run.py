@@ -1,12 +1,14 @@
 """`gatepost run`: the gate process."""
 
 import argparse
+from contextlib import ExitStack
 
 from gatepost import __version__
 from gatepost.cli.main import fail
 from gatepost.cli.process import Stopper, add_config_argument, log_to_stderr
 from gatepost.wiring.lane import gate, real_hardware, system_boot_id
 from gatepost_config.load import load
+from gatepost_hal.gpio import GpioError
 from gatepost_services.sd_notify import notify
 
 
@@ -20,12 +22,13 @@ def run(args: argparse.Namespace) -> int:
     settings = load(args.config)
     log_to_stderr()
     stop = Stopper()
-    try:
-        with (
-            real_hardware(settings) as hardware,
-            gate(settings, hardware, boot_id=system_boot_id(), notify=notify) as controller,
-        ):
-            controller.run(stop, about={"version": __version__, "simulated": False})
-    except OSError as error:
-        fail(str(error))
+    with ExitStack() as closing:
+        try:
+            hardware = closing.enter_context(real_hardware(settings))
+        except GpioError as error:
+            fail(str(error))
+        controller = closing.enter_context(
+            gate(settings, hardware, boot_id=system_boot_id(), notify=notify)
+        )
+        controller.run(stop, about={"version": __version__, "simulated": False})
     return 1 if stop.crashed else 0

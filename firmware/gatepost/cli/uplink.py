@@ -1,6 +1,7 @@
 """`gatepost uplink`: the link process."""
 
 import argparse
+from contextlib import ExitStack
 
 from gatepost.cli.main import fail
 from gatepost.cli.process import Stopper, add_config_argument, log_to_stderr
@@ -18,11 +19,12 @@ def run(args: argparse.Namespace) -> int:
     """Bring events to the central server until SIGTERM."""
     settings = load(args.config)
     log_to_stderr()
-    try:
-        with link(settings) as drain:
-            stop = Stopper(drain.wake)
-            notify("READY=1")
-            drain.run(stop)
-    except OSError as error:
-        fail(str(error))
+    with ExitStack() as closing:
+        try:
+            drain = closing.enter_context(link(settings))
+        except OSError as error:
+            fail(str(error))
+        stop = Stopper(drain.wake)
+        notify("READY=1")
+        drain.run(stop)
     return 0

@@ -170,7 +170,7 @@ def gate(
             log=log,
             surroundings=Surroundings(
                 look_up=look_up,
-                acknowledged_seq=partial(read_acknowledged, settings.paths.uplink),
+                acknowledged_seq=partial(read_acknowledged, settings.paths.acknowledged),
                 ring=doorbell.ring,
                 notify=notify,
             ),

@@ -26,8 +26,7 @@ def link(settings: Settings) -> Iterator[Link]:
     with ExitStack() as closing:
         journal = JournalReader(settings.paths.journal)
         closing.callback(journal.close)
-        position = PositionStore(settings.paths.uplink)
-        closing.callback(position.close)
+        position = PositionStore(settings.paths.acknowledged)
         doorbell = DoorbellListener(settings.paths.doorbell)
         closing.callback(doorbell.close)
         yield Link(

@@ -44,7 +44,7 @@ class Link:
     Maximum may narrow it. `poll_s` is how soon the journal is looked at again without a ring,
     `ack_timeout_s` how long the broker may keep silent about an event. `clock` is monotonic.
 
-    The caller keeps `journal`, `position` and `doorbell` and closes them after `run`. All of it,
+    The caller keeps `journal` and `doorbell` and closes them after `run`. All of it,
     except `wake`, belongs to the thread that calls `run`.
 
     Raises:

@@ -1,22 +1,21 @@
-"""How far the centre has acknowledged: one number, written by the link, read by the gate."""
+"""How far the centre has acknowledged: one number in a file, written by the link, read by the gate.
 
-import sqlite3
-from contextlib import closing, suppress
+A plain number and no database, because the reader is the process that opens the gate and the
+writer the one that the network can reach: whatever a taken-over link puts there, the gate reads a
+few bytes of a regular file, or nothing (decisions/0007).
+"""
+
+import logging
+import os
+import re
+import stat
 from pathlib import Path
-from typing import Self
 
-SCHEMA_VERSION = 1
-APPLICATION_ID = 0x4750554C  # "GPUL"
-_SCHEMA = (
-    """CREATE TABLE position (
-           only         INTEGER PRIMARY KEY CHECK (only = 1),
-           acknowledged INTEGER NOT NULL
-       ) STRICT""",
-    "INSERT INTO position VALUES (1, 0)",
-    f"PRAGMA application_id = {APPLICATION_ID}",
-    f"PRAGMA user_version = {SCHEMA_VERSION}",
-)
-_READ = "SELECT acknowledged FROM position"
+_LOG = logging.getLogger(__name__)
+
+# 18 digits stay below 2**63, which is where SQLite's numbers end.
+_NUMBER = re.compile(rb"[0-9]{1,18}\n")
+_MOST_BYTES = 20
 
 
 class PositionError(OSError):
@@ -24,28 +23,31 @@ class PositionError(OSError):
 
 
 class PositionStore:
-    """The writer of the link's file. Belongs to the thread that made it.
+    """The writer of the number. Belongs to the thread that made it.
 
-    Creates the file when there is none. Deleting it loses nothing: the link sends again whatever
-    the journal still has, and the centre knows the events by their number.
+    Creates the file when there is none. Losing it loses nothing: the link sends again whatever the
+    journal still has, and the centre knows the events by their number. A file that holds no number
+    is logged and begun anew.
 
     Raises:
-        PositionError: the file cannot be opened, or is no file of this version.
+        PositionError: the file cannot be read or written.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._fresh = path.with_name(path.name + ".new")
+        self._acknowledged = 0
         try:
-            self._connection = sqlite3.connect(path, timeout=1.0, isolation_level=None)
-        except sqlite3.Error as error:
-            raise self._error("open", error) from error
-        try:
-            self._acknowledged = self._prepare()
-        except (sqlite3.Error, PositionError) as error:
-            self._connection.close()
-            if isinstance(error, sqlite3.Error):
-                raise self._error("open", error) from error
-            raise
+            content = path.read_bytes()
+        except FileNotFoundError:
+            content = b"0\n"
+        except OSError as error:
+            raise self._error("read", error) from error
+        if _NUMBER.fullmatch(content):
+            self._acknowledged = int(content)
+        else:
+            _LOG.warning("%s holds no number; what the journal has is sent again", path)
+        self._write(self._acknowledged)  # find out now whether it can be
 
     @property
     def acknowledged(self) -> int:
@@ -55,67 +57,46 @@ class PositionStore:
     def advance(self, seq: int) -> None:
         """Store that everything through `seq` is with the centre. Never moves backwards.
 
-        Does not wait for the disk.
+        The file is replaced whole. It does not wait for the disk: a power cut may take the last
+        steps back, which only repeats events.
 
         Raises:
             PositionError: not stored.
         """
-        if seq <= self._acknowledged:
-            return
+        if seq > self._acknowledged:
+            self._write(seq)
+            self._acknowledged = seq
+
+    def _write(self, seq: int) -> None:
         try:
-            self._connection.execute("UPDATE position SET acknowledged = ?", (seq,))
-        except sqlite3.Error as error:
+            self._fresh.write_bytes(b"%d\n" % seq)
+            self._fresh.replace(self._path)
+        except OSError as error:
             raise self._error("write", error) from error
-        self._acknowledged = seq
 
-    def close(self) -> None:
-        """Close the file."""
-        self._connection.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
-
-    def _prepare(self) -> int:
-        connection = self._connection
-        (application,) = connection.execute("PRAGMA application_id").fetchone()
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        is_new = (application, version, tables) == (0, 0, 0)
-        if not is_new and (application != APPLICATION_ID or version > SCHEMA_VERSION):
-            raise PositionError(
-                f"{self._path}: not the link's file, or of a newer version ({version}); "
-                "move it away, and the link sends again whatever the journal still has"
-            )
-        connection.execute("PRAGMA journal_mode = WAL")
-        # NORMAL does not wait for the disk. A power cut may take the last steps back, which only
-        # repeats events; it never takes the file.
-        connection.execute("PRAGMA synchronous = NORMAL")
-        if is_new:
-            connection.execute("BEGIN IMMEDIATE")
-            for statement in _SCHEMA:
-                connection.execute(statement)
-            connection.execute("COMMIT")
-        (acknowledged,) = connection.execute(_READ).fetchone()
-        return int(acknowledged)
-
-    def _error(self, verb: str, error: sqlite3.Error) -> PositionError:
+    def _error(self, verb: str, error: OSError) -> PositionError:
         return PositionError(
-            f"{self._path}: cannot {verb} the position: {error}; see that this user may write "
-            "there; if the file is damaged, move it away with its -wal and -shm"
+            f"{self._path}: cannot {verb} the position: {error.strerror}; "
+            "see that the folder exists and that this user may write there"
         )
 
 
 def read_acknowledged(path: Path) -> int:
-    """Return how far the centre has acknowledged, for a process that may only read.
+    """Return how far the centre has acknowledged, for a process that trusts its writer in nothing.
 
-    0 when the file cannot be read now (absent, damaged, or cleanly closed by the link in a
-    directory that this user may not write to): then the gate prunes nothing, which is always safe.
+    Never blocks and never raises. 0 when there is no regular file with a number: then the gate
+    deletes nothing, which is always safe.
     """
-    uri = f"{path.absolute().as_uri()}?mode=ro"
-    with suppress(sqlite3.Error), closing(sqlite3.connect(uri, uri=True, timeout=0.1)) as reader:
-        row = reader.execute(_READ).fetchone()
-        return int(row[0]) if row else 0
-    return 0
+    try:
+        # O_NONBLOCK: a FIFO in its place would wait for a writer. O_NOFOLLOW: no link elsewhere.
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return 0
+    try:
+        is_file = stat.S_ISREG(os.fstat(fd).st_mode)
+        content = os.read(fd, _MOST_BYTES) if is_file else b""
+    except OSError:
+        return 0
+    finally:
+        os.close(fd)
+    return int(content) if _NUMBER.fullmatch(content) else 0
