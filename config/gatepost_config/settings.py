@@ -39,6 +39,8 @@ class Lane(_Section, frozen=True):
     recheck_pause_s: Annotated[float, Meta(ge=0.5, le=30)] = 2.0
     # The turnstile is free this long at most; the relay driver ends it by itself.
     release_hold_s: Annotated[float, Meta(ge=0.1, le=30)] = 5.0
+    # The passage contact closes at most this long after somebody stepped into the arm.
+    turn_s: Annotated[float, Meta(ge=0.2, le=5)] = 1.5
     # How long "no entry" shows before the lane is ready for the next person.
     refused_show_s: Annotated[float, Meta(ge=1, le=60)] = 4.0
     # How long "please wait for staff" shows.

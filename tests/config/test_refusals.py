@@ -20,7 +20,7 @@ NAME = "must be 1 to 63 of a-z, 0-9 and '-', beginning with a letter or digit."
 PATH = 'must be an absolute path in quotes. The default is "/run/gatepost".'
 LANE_KEYS = (
     "pass_timeout_s, measure_timeout_s, measure_attempts, recheck_pause_s, release_hold_s, "
-    "refused_show_s, referred_show_s"
+    "turn_s, refused_show_s, referred_show_s"
 )
 
 

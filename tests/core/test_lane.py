@@ -58,10 +58,20 @@ MOVES = {
     },
     State.RELEASED: {
         "passage": (State.CLEARING, ["passage.entered"]),
+        "deadline": (State.ENTRY_ENDING, []),
+        "fire": (State.FIRE, ["passage.not_entered", "fire.raised"]),
+    },
+    State.ENTRY_ENDING: {
+        "passage": (State.CLEARING, ["passage.entered"]),
         "deadline": (State.CLEARING, ["passage.not_entered"]),
         "fire": (State.FIRE, ["passage.not_entered", "fire.raised"]),
     },
     State.LEAVING: {
+        "passage": (State.IDLE, ["passage.left"]),
+        "deadline": (State.EXIT_ENDING, []),
+        "fire": (State.FIRE, ["passage.not_left", "fire.raised"]),
+    },
+    State.EXIT_ENDING: {
         "passage": (State.IDLE, ["passage.left"]),
         "deadline": (State.IDLE, ["passage.not_left"]),
         "fire": (State.FIRE, ["passage.not_left", "fire.raised"]),
@@ -121,7 +131,7 @@ def test_a_state_ends_when_its_duration_is_over_and_not_before(state, walk, poli
     durations_s = [walk.lane.deadline_at_s - walk.lane.entered_at_s] if until else []
     assert durations_s == [pytest.approx(policy.spans_s[span]) for span in [until] if span]
     before = walk.lane
-    for early_s in (walk.now_s, walk.now_s + 1.999):  # the shortest duration is 2 s
+    for early_s in (walk.now_s, walk.now_s + 1.499):  # the shortest duration is 1.5 s
         walk.feed(Tick(early_s))
     assert walk.lane == before
 
@@ -286,7 +296,7 @@ def test_who_waits_at_the_entry_while_another_leaves_is_asked_for_a_pass_anew(wa
 
 
 def test_who_steps_up_while_another_leaves_is_asked_for_a_pass_then(walk):
-    walk.to(State.LEAVING).does("arrives deadline")
+    walk.to(State.LEAVING).does("arrives deadline deadline")
     assert walk.state is State.AWAITING_PASS
     assert walk.lane.visit.number == 1
     assert walk.lane.deadline_at_s == walk.lane.entered_at_s + 15.0

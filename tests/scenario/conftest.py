@@ -141,7 +141,10 @@ class Stage:
 
         Not into DECIDING: it lasts no time, and is left in the turn in which it is entered.
         """
-        if state is State.FIRE:
+        if state in (State.ENTRY_ENDING, State.EXIT_ENDING):
+            self.reach(State.RELEASED if state is State.ENTRY_ENDING else State.LEAVING)
+            self.play(POLICY.spans_s[Span.RELEASE_HOLD])
+        elif state is State.FIRE:
             self.touch(InputName.FIRE, active=True)
         elif state is State.LEAVING:
             self.touch(InputName.EXIT_BUTTON, active=True)

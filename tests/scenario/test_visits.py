@@ -1,3 +1,5 @@
+import pytest
+
 from gatepost.core.table import State
 from gatepost_hal.ports import Direction, InputName, Lamp
 
@@ -51,10 +53,21 @@ def test_one_release_lets_one_person_through(stage):
     assert not stage.lane.push(Direction.ENTRY)
 
 
+@pytest.mark.parametrize("after_s", [0.5, 4.5, 4.7, 4.9])
+def test_an_entry_that_began_while_it_was_free_is_an_entry_and_no_alarm(stage, after_s):
+    stage.reach(State.RELEASED)
+    stage.play(after_s)
+    assert stage.lane.push(Direction.ENTRY)
+    stage.play(3.0)
+    assert stage.types == ["visit.admitted", "passage.entered"]
+
+
 def test_a_release_that_nobody_uses_is_told_apart_from_an_entry(stage):
     stage.reach(State.RELEASED)
     stage.play(5.1)
     assert stage.released() == set()
+    assert stage.types == ["visit.admitted"]  # the last moment's entry would still be told
+    stage.play(1.5)
     assert stage.types == ["visit.admitted", "passage.not_entered"]
 
 

@@ -24,7 +24,9 @@ class State(Enum):
     PAUSING = auto()  # between two attempts to measure
     DECIDING = auto()  # admitted; the record is on its way to the disk
     RELEASED = auto()  # entry is free for one person
+    ENTRY_ENDING = auto()  # locked again; who is in the arm by now may finish the turn
     LEAVING = auto()  # exit is free for one person
+    EXIT_ENDING = auto()
     REFUSED = auto()
     REFERRED = auto()  # please wait for staff
     CLEARING = auto()  # dealt with, and still there
@@ -71,6 +73,7 @@ class Span(Enum):
     MEASURE_TIMEOUT = auto()
     RECHECK_PAUSE = auto()
     RELEASE_HOLD = auto()
+    TURN = auto()
     REFUSED_SHOW = auto()
     REFERRED_SHOW = auto()
 
@@ -95,7 +98,9 @@ OUTPUTS = {
     State.PAUSING: Output(Signal.TRY_AGAIN, NOBODY, Span.RECHECK_PAUSE),
     State.DECIDING: Output(Signal.HOLD_STILL),
     State.RELEASED: Output(Signal.GO, ENTRY, Span.RELEASE_HOLD),
+    State.ENTRY_ENDING: Output(Signal.READY, NOBODY, Span.TURN),
     State.LEAVING: Output(Signal.GO, EXIT, Span.RELEASE_HOLD),
+    State.EXIT_ENDING: Output(Signal.READY, NOBODY, Span.TURN),
     State.REFUSED: Output(Signal.NO_ENTRY, NOBODY, Span.REFUSED_SHOW),
     State.REFERRED: Output(Signal.WAIT_FOR_STAFF, NOBODY, Span.REFERRED_SHOW),
     State.CLEARING: Output(Signal.READY),
@@ -162,6 +167,17 @@ _EXIT_STEP = {Trigger.EXIT_REQUESTED: Step(State.LEAVING, ("exit.released",))}
 _EXIT_OVER_VISIT = {
     Trigger.EXIT_REQUESTED: Step(State.LEAVING, ("visit.abandoned", "exit.released"))
 }
+# What may happen while the arm is free, and for the turn that began just before it was locked.
+_ENTRY_STEPS = {
+    Trigger.PASSAGE: Step(State.CLEARING, ("passage.entered",)),
+    Trigger.FIRE_RAISED: Step(State.FIRE, ("passage.not_entered", "fire.raised")),
+}
+_EXIT_STEPS = {
+    # To IDLE: who waited at the entry meanwhile is asked for a pass anew.
+    Trigger.PASSAGE: Step(State.IDLE, ("passage.left",)),
+    Trigger.FIRE_RAISED: Step(State.FIRE, ("passage.not_left", "fire.raised")),
+}
+_IN_THE_ARM = _PASSES | _PRESENCE | {Trigger.EXIT_REQUESTED}
 _LEAVES = {Trigger.LEFT: Step(State.IDLE, ("visit.abandoned",))}
 
 TABLE: dict[State, Row] = {
@@ -225,23 +241,24 @@ TABLE: dict[State, Row] = {
         impossible=_OUTCOMES | {Trigger.FIRE_CLEARED, Trigger.TIMEOUT},
     ),
     State.RELEASED: Row(
-        {
-            Trigger.PASSAGE: Step(State.CLEARING, ("passage.entered",)),
-            Trigger.TIMEOUT: Step(State.CLEARING, ("passage.not_entered",)),
-            Trigger.FIRE_RAISED: Step(State.FIRE, ("passage.not_entered", "fire.raised")),
-        },
+        {**_ENTRY_STEPS, Trigger.TIMEOUT: Step(State.ENTRY_ENDING)},
         # On the way through the arm one leaves the presence zone.
-        ignored=_PASSES | _PRESENCE | {Trigger.EXIT_REQUESTED},
+        ignored=_IN_THE_ARM,
+        impossible=_NEVER,
+    ),
+    State.ENTRY_ENDING: Row(
+        {**_ENTRY_STEPS, Trigger.TIMEOUT: Step(State.CLEARING, ("passage.not_entered",))},
+        ignored=_IN_THE_ARM,
         impossible=_NEVER,
     ),
     State.LEAVING: Row(
-        {
-            # To IDLE: who waited at the entry meanwhile is asked for a pass anew.
-            Trigger.PASSAGE: Step(State.IDLE, ("passage.left",)),
-            Trigger.TIMEOUT: Step(State.IDLE, ("passage.not_left",)),
-            Trigger.FIRE_RAISED: Step(State.FIRE, ("passage.not_left", "fire.raised")),
-        },
-        ignored=_PASSES | _PRESENCE | {Trigger.EXIT_REQUESTED},
+        {**_EXIT_STEPS, Trigger.TIMEOUT: Step(State.EXIT_ENDING)},
+        ignored=_IN_THE_ARM,
+        impossible=_NEVER,
+    ),
+    State.EXIT_ENDING: Row(
+        {**_EXIT_STEPS, Trigger.TIMEOUT: Step(State.IDLE, ("passage.not_left",))},
+        ignored=_IN_THE_ARM,
         impossible=_NEVER,
     ),
     State.REFUSED: Row(

@@ -35,6 +35,7 @@ def policy(settings: Settings) -> Policy:
             Span.MEASURE_TIMEOUT: lane.measure_timeout_s,
             Span.RECHECK_PAUSE: lane.recheck_pause_s,
             Span.RELEASE_HOLD: lane.release_hold_s,
+            Span.TURN: lane.turn_s,
             Span.REFUSED_SHOW: lane.refused_show_s,
             Span.REFERRED_SHOW: lane.referred_show_s,
         },
