@@ -8,9 +8,8 @@ last.
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from gatepost.core.faults import Fault, FaultBook
 from gatepost.core.lane import (
@@ -71,8 +70,7 @@ class EventLog(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Hardware:
+class Hardware(NamedTuple):
     """One lane's devices, real or simulated."""
 
     clock: Clock
@@ -84,8 +82,7 @@ class Hardware:
     inputs: Inputs
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(NamedTuple):
     """What the loop asks of the other parts of the program, each a plain function."""
 
     look_up: Callable[[str], Holder | None]  # a credential in the roster

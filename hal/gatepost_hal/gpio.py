@@ -14,9 +14,9 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from gpiozero import DigitalInputDevice, DigitalOutputDevice, GPIOZeroError
 from gpiozero.pins import Factory
@@ -24,8 +24,7 @@ from gpiozero.pins import Factory
 from gatepost_hal.ports import Clock, Direction, InputChanged, InputName, Lamp, Mailbox, Timer
 
 
-@dataclass(frozen=True, slots=True)
-class LanePins:
+class LanePins(NamedTuple):
     """BCM line numbers of one lane. Inputs are contacts to ground; fire is normally closed."""
 
     relays: Mapping[Direction, int]

@@ -6,9 +6,8 @@ durations are seconds, and every ``*_at_s`` is an instant of the monotonic clock
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 # ---------------------------------------------------------------------------- what hardware says
 
@@ -24,8 +23,7 @@ class SensorFaultKind(Enum):
     IMPOSSIBLE_WORD = "impossible_word"  # a word outside the range that the part can send
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """One measurement, made only from two words whose PEC, flag and range were checked.
 
     `object_c` is what the lens sees, `ambient_c` the temperature of the sensor's own die.
@@ -36,8 +34,7 @@ class Reading:
     ambient_c: float
 
 
-@dataclass(frozen=True, slots=True)
-class SensorFault:
+class SensorFault(NamedTuple):
     """A measurement that failed. It never carries a number that could pass for a temperature."""
 
     at_s: float
@@ -54,8 +51,7 @@ class InputName(Enum):
     FIRE = "fire"  # the fire panel, or its cut wire, demands a free way
 
 
-@dataclass(frozen=True, slots=True)
-class InputChanged:
+class InputChanged(NamedTuple):
     """A debounced input has a new level; `active` is its meaning, not its voltage."""
 
     at_s: float
@@ -63,8 +59,7 @@ class InputChanged:
     active: bool
 
 
-@dataclass(frozen=True, slots=True)
-class PassRead:
+class PassRead(NamedTuple):
     """A reader delivered one pass (the text of a QR code, or a card number)."""
 
     at_s: float
@@ -83,8 +78,7 @@ class ReaderFaultKind(Enum):
     NOT_TEXT = "not_text"  # bytes that are not UTF-8, or control characters
 
 
-@dataclass(frozen=True, slots=True)
-class ReaderFault:
+class ReaderFault(NamedTuple):
     """Bytes from a reader that could not become a pass, or a reader that went away."""
 
     at_s: float

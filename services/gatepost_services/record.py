@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 JsonValue: TypeAlias = (
     "str | int | float | bool | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
@@ -44,8 +44,7 @@ class Entry:
             raise ValueError(f"{self.type}: utc_s {self.utc_s!r} is not between 1970 and 9999")
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """An entry as the journal holds it. `data` is the stored JSON text, byte for byte."""
 
     seq: int

@@ -9,9 +9,8 @@ import hashlib
 import io
 import secrets
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 COLUMNS = ("credential", "subject", "category")
 MAX_CELL_LENGTH = 512
@@ -22,8 +21,7 @@ class RosterError(ValueError):
     """A roster that cannot be used as it is. The text names file and line, never a credential."""
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(NamedTuple):
     """Whom a credential stands for: an id that means something only to the centre, a category."""
 
     subject: str

@@ -129,7 +129,7 @@ def normalised(lane: Lane) -> Lane:
     deadline_at_s = None
     if lane.deadline_at_s is not None:
         deadline_at_s = lane.deadline_at_s - lane.entered_at_s
-    samples = tuple(replace(sample, at_s=SOON_S) for sample in lane.visit.samples)
+    samples = tuple(sample._replace(at_s=SOON_S) for sample in lane.visit.samples)
     visit = replace(lane.visit, number=1, samples=samples)
     return replace(lane, entered_at_s=0.0, deadline_at_s=deadline_at_s, visit=visit)
 

@@ -5,6 +5,7 @@ A fault is told once when it begins and once when it ends, however often it show
 
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import NamedTuple
 
 from gatepost.core.lane import Json, Record
 
@@ -18,8 +19,7 @@ class Fault(Enum):
     JOURNAL = "journal"  # events cannot be written
 
 
-@dataclass(frozen=True, slots=True)
-class Consequence:
+class Consequence(NamedTuple):
     """What a fault does to the lane, in words for whoever reads the event, and its remedy."""
 
     effect: str

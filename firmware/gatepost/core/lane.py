@@ -7,7 +7,7 @@ write out. The loop applies `OUTPUTS[lane.state]` and brings the next event.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from gatepost.core.rules import UNKNOWN_PASS, Decision, Facts, Outcome, decide
 from gatepost.core.screening import Limits, Verdict, Zone, judge
@@ -17,32 +17,28 @@ from gatepost_hal.ports import Direction, InputChanged, InputName, Reading, Sens
 Json: TypeAlias = "str | int | float | bool | Sequence[Json] | Mapping[str, Json] | None"
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
+class Holder(NamedTuple):
     """Who a known pass belongs to: an opaque subject of the roster, and its category."""
 
     subject: str
     category: str
 
 
-@dataclass(frozen=True, slots=True)
-class PassShown:
+class PassShown(NamedTuple):
     """A pass was shown. `holder` is None when nobody knows it."""
 
     at_s: float
     holder: Holder | None
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(NamedTuple):
     """The records of the last step are on disk, or could not be written."""
 
     at_s: float
     ok: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Tick:
+class Tick(NamedTuple):
     """Time has come so far."""
 
     at_s: float

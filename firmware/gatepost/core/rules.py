@@ -4,8 +4,8 @@ The ids are those of the project's rule catalogue (R001 ...), read from the docu
 what no document says.
 """
 
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from gatepost.core.screening import Verdict, Zone
 
@@ -19,8 +19,7 @@ class Outcome(Enum):
     DENY = "deny"
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """What is known when a decision is due."""
 
     pass_known: bool
@@ -29,8 +28,7 @@ class Facts:
     near_limit_before: bool  # an earlier attempt of this visit had an index, near the limit
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """An outcome, and the rules that it follows from, in the order in which they applied."""
 
     outcome: Outcome

@@ -9,8 +9,8 @@ Rule 2: for each state every trigger is listed: as a step, as ignored (it can co
 nothing: S6), or as impossible (only a bug can bring it). A test holds the three lists complete.
 """
 
-from dataclasses import dataclass
 from enum import Enum, auto
+from typing import NamedTuple
 
 from gatepost_hal.ports import Direction, Lamp
 
@@ -78,8 +78,7 @@ class Span(Enum):
     REFERRED_SHOW = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(NamedTuple):
     """What a state does while it lasts. `until` is how long; None is until a trigger."""
 
     signal: Signal
@@ -108,8 +107,7 @@ OUTPUTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class SignalPattern:
+class SignalPattern(NamedTuple):
     """Lamps, and a sound: on, off, on ... in seconds."""
 
     lamps: frozenset[Lamp]
@@ -128,8 +126,7 @@ SIGNALS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """Where a trigger leads, and the records (event types) that it leaves, in order.
 
     A step to the state itself is no new entry into it: its deadline runs on.
@@ -139,8 +136,7 @@ class Step:
     records: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """All triggers of one state."""
 
     steps: dict[Trigger, Step]
