@@ -17,11 +17,19 @@ help:
 	@echo "make picture  draw the pictures of the README anew, from a real run"
 	@echo "make clean    remove what these make"
 
+# A .venv of another place (this folder was moved or copied) or of another PYTHON is made anew.
+MADE_FOR := $(CURDIR) $(PYTHON)
+ifneq ($(MADE_FOR),$(shell cat $(VENV)/pip 2>/dev/null))
+$(shell rm -f $(VENV)/pip)
+endif
+
 $(VENV)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "$(PYTHON) is no Python of at least 3.11; name one: make PYTHON=python3.12" >&2; exit 1; }
 	@.ci/need "$(PYTHON) -c 'import ensurepip'" python3-venv
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv --clear $(VENV)
 	@$(PIP) install --upgrade 'pip>=25.1'
-	@touch $@
+	@echo "$(MADE_FOR)" > $@
 
 $(VENV)/demo: $(VENV)/pip pyproject.toml
 	@echo "installing gatepost with its demo into $(VENV)"

@@ -4,13 +4,16 @@ Every problem of the file is reported at once: a technician at the gate should n
 them one start after another.
 """
 
+import os
 import tomllib
 from pathlib import Path
 
 import msgspec
 
-from gatepost_config.settings import Lane, Pins, Screening, Sensor, Settings, decode_path
+from gatepost_config.settings import Lane, Paths, Pins, Screening, Sensor, Settings, decode_path
 
+# sun_path has 108 bytes on Linux including the closing NUL: unix(7).
+_MAX_SOCKET_PATH_BYTES = 107
 DEFAULT_PATH = Path("/etc/gatepost/gatepost.toml")
 
 
@@ -72,6 +75,7 @@ def _joint_problems(
     screening: Screening | None = None,
     sensor: Sensor | None = None,
     pins: Pins | None = None,
+    paths: Paths | None = None,
     **_rest: object,
 ) -> list[str]:
     """Return what no single value shows: settings that contradict one another."""
@@ -85,6 +89,11 @@ def _joint_problems(
                     f"[pins] {key} = {pin}: already used by {used[pin]}; give each its own line."
                 )
             used.setdefault(pin, key)
+    if paths and (length := len(os.fsencode(paths.doorbell))) > _MAX_SOCKET_PATH_BYTES:
+        problems.append(
+            f'[paths] run_dir = "{paths.run_dir}": a socket below it has a path of {length} bytes; '
+            f"choose one that is {length - _MAX_SOCKET_PATH_BYTES} bytes shorter."
+        )
     if lane and screening and sensor:
         needed_s = screening.samples * (sensor.sample_period_s + sensor.deadline_s)
         if needed_s > lane.measure_timeout_s:

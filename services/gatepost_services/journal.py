@@ -36,6 +36,7 @@ _SCHEMA = (
 )
 _INSERT = "INSERT INTO entry (boot_id, type, uptime_s, utc_s, data) VALUES (?, ?, ?, ?, ?)"
 _LAST_SEQ = "SELECT seq FROM sqlite_sequence WHERE name = 'entry'"
+_BEGIN_ABOVE = "INSERT INTO sqlite_sequence VALUES ('entry', ?)"
 _READ_AFTER = (
     "SELECT seq, boot_id, type, uptime_s, utc_s, data FROM entry WHERE seq > ? ORDER BY seq LIMIT ?"
 )
@@ -64,8 +65,10 @@ class JournalUnavailable(JournalError):  # noqa: N818 - it states what is, like 
 class Journal:
     """The writer: every entry gets a number that never repeats, and is on disk before it counts.
 
-    Creates the file when there is none. `boot_id` goes into every record; uptimes of different
-    boots cannot be compared. `connection_class` is for tests of a failing disk.
+    Creates the file when there is none; its numbers then begin above `above_seq`, so that a journal
+    that takes a lost one's place repeats none that the centre knows. `boot_id` goes into every
+    record; uptimes of different boots cannot be compared. `connection_class` is for tests of a
+    failing disk.
 
     Raises:
         JournalError: the file cannot be opened, is no journal, or is of a newer version.
@@ -77,6 +80,7 @@ class Journal:
         path: Path,
         boot_id: str,
         *,
+        above_seq: int = 0,
         busy_timeout_s: float = 1.0,
         connection_class: type[sqlite3.Connection] = sqlite3.Connection,
     ) -> None:
@@ -84,6 +88,7 @@ class Journal:
             raise ValueError(f"boot_id {boot_id!r}: use 1 to {MAX_BOOT_ID_LENGTH} characters")
         self._path = path
         self._boot_id = boot_id
+        self._above_seq = above_seq
         self._busy_timeout_s = busy_timeout_s
         self._connection_class = connection_class
         self._is_suspect = False
@@ -213,6 +218,8 @@ class Journal:
                 connection.execute("BEGIN IMMEDIATE")
                 for statement in _SCHEMA:
                     connection.execute(statement)
+                if self._above_seq:
+                    connection.execute(_BEGIN_ABOVE, (self._above_seq,))
                 connection.execute("COMMIT")
             # The first read makes the -wal and -shm that the reader needs.
             connection.execute(_LAST_SEQ).fetchone()

@@ -257,3 +257,8 @@ def test_a_file_that_may_not_be_read_is_told(write):
 @pytest.mark.parametrize("text", ["x = " + "1" * 5000, "x = " + "[" * 20000])
 def test_what_tomllib_gives_up_on_is_told(text, problems_of):
     assert len(problems_of(text)) == 1
+
+
+def test_a_run_dir_too_long_for_a_socket_is_refused(problems_with):
+    (problem,) = problems_with(("paths", "run_dir", "/" + "x" * 100))
+    assert problem.endswith("a path of 116 bytes; choose one that is 9 bytes shorter.")

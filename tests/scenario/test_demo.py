@@ -7,11 +7,13 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
 from gatepost.demo.broker import LocalBroker, parse_url
-from gatepost.demo.show import Demo
+from gatepost.demo.show import Demo, DemoError
 
 pytestmark = pytest.mark.processes
 HAS_MOSQUITTO = shutil.which("mosquitto", path=f"{os.environ.get('PATH')}:/usr/sbin") is not None
@@ -140,7 +142,9 @@ def test_without_a_terminal_each_event_is_a_line():
 def test_no_broker_at_the_given_address_is_told_in_words():
     result = gatepost("demo", "--people", "1", "--broker", "mqtt://127.0.0.1:1", "--json")
     assert result.returncode == 1
-    assert "is a broker running there?" in result.stderr
+    last = result.stderr.splitlines()[-1]
+    assert last.startswith("gatepost: no subscription")
+    assert "Traceback" not in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -189,3 +193,97 @@ def test_sigterm_ends_the_simulated_gate_in_good_order(tmp_path):
         _, log = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 0
     assert "missing.csv" in log  # a gate without a roster starts, and says so
+
+
+def of_demo(folder):
+    """The processes that a demo with `folder` in a command line has left."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if str(folder).encode() in entry.read_bytes():
+                found.append(int(entry.parent.name))
+    return found
+
+
+@needs_mosquitto
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_demo_that_is_ended_leaves_nothing_behind(tmp_path, number):
+    with subprocess.Popen(
+        [sys.executable, "-m", "gatepost", "demo"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    ) as process:
+        process.stdout.readline()
+        process.send_signal(number)
+        _, complaints = process.communicate(timeout=LIMIT_S)
+    assert (process.returncode, complaints) == (128 + number, b"")
+    assert of_demo(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+@needs_mosquitto
+def test_a_reader_that_goes_away_ends_the_demo_at_once_and_in_silence():
+    with subprocess.Popen(
+        [sys.executable, "-m", "gatepost", "demo", "--people", "100"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        complaints = process.stderr.read()
+        assert process.wait(LIMIT_S) == 1
+    assert complaints == b""
+
+
+@needs_mosquitto
+@pytest.mark.parametrize("name", ["with blanks", 'with"quote', "with\\backslash"])
+def test_the_folder_may_have_any_name(tmp_path, name):
+    result = gatepost(
+        *("demo", "--people", "2", "--speed", "100", "--json", "--keep", str(tmp_path / name))
+    )
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["lost"] == 0
+
+
+def test_a_file_in_the_place_of_the_folder_is_told_in_words(tmp_path):
+    (tmp_path / "file").touch()
+    result = gatepost("demo", "--keep", str(tmp_path / "file"))
+    assert result.returncode == 1
+    assert result.stderr.splitlines() == [f"gatepost: --keep {tmp_path / 'file'}: File exists"]
+
+
+@needs_mosquitto
+def test_a_folder_that_is_removed_ends_the_demo(tmp_path):
+    folder = tmp_path / "kept"
+    folder.mkdir()
+
+    def remove(progress):
+        if progress.written:
+            shutil.rmtree(folder, ignore_errors=True)
+            kill_all(folder)
+
+    demo = Demo(folder, count=20, seed=1, speed=10, broker=LocalBroker(folder), outage=False)
+    with pytest.raises(DemoError, match="kept"):
+        demo.run(remove)
+    assert of_demo(folder) == []
+
+
+def kill_all(folder):
+    for pid in of_demo(folder):
+        if b"simulate" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            os.kill(pid, signal.SIGKILL)
+
+
+@needs_mosquitto
+def test_modules_in_the_current_folder_are_not_run(tmp_path):
+    (tmp_path / "queue.py").write_text("raise SystemExit('run')")
+    result = subprocess.run(
+        [sys.executable, "-P", "-m", "gatepost", "demo", "--people", "1", "--speed", "100"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr

@@ -69,3 +69,10 @@ def test_a_link_without_broker_and_journal_waits_and_ends_when_told(config):
         process.terminate()
         process.communicate(timeout=LIMIT_S)
     assert process.returncode == 0
+
+
+def test_a_journal_that_fails_is_told_in_the_log_of_the_service(config, tmp_path):
+    (tmp_path / "gate" / "journal.db").write_bytes(b"no database " * 1000)
+    result = gatepost("simulate", "--config", config, "--people", 1, "--speed", 100)
+    (told,) = [line for line in result.stderr.splitlines() if "journal.db" in line]
+    assert "move it away" in told

@@ -77,6 +77,14 @@ def test_pruning_takes_the_oldest_and_only_so_many(path, reader):
         assert journal.depth() == 2
 
 
+def test_a_journal_that_takes_a_lost_ones_place_begins_above_it(path):
+    with Journal(path, "boot-1", above_seq=1020) as journal:
+        assert (journal.last_seq(), journal.depth()) == (1020, 0)
+        assert journal.append([entry()]) == 1021
+    with Journal(path, "boot-2", above_seq=5000) as journal:  # there is one: it goes on
+        assert journal.append([entry()]) == 1022
+
+
 def test_nothing_appended_changes_nothing(path):
     with Journal(path, "boot-1") as journal:
         assert journal.append([]) == 0

@@ -4,6 +4,8 @@ import json
 import logging
 import selectors
 import socket
+import sqlite3
+from contextlib import closing
 from random import Random
 
 import pytest
@@ -29,6 +31,18 @@ def test_the_brokers_receive_maximum_is_honoured(station, make_fake_broker):
         assert broker.wait_for(lambda: len(broker.accepted) == 20)
     assert broker.most_unacked == 3
     assert numbers(broker) == list(range(1, 21))
+
+
+@pytest.mark.parametrize("damage", ["data = '{'", "utc_s = 1e18", "utc_s = -1e18"])
+def test_a_damaged_record_does_not_hold_back_what_is_behind_it(station, make_fake_broker, damage):
+    broker = make_fake_broker()
+    station.append(5)
+    with closing(sqlite3.connect(station.journal_path)) as file, file:
+        file.execute(f"UPDATE entry SET {damage} WHERE seq = 2")  # noqa: S608
+    with station.link(broker.port):
+        assert broker.wait_for(lambda: len(broker.accepted) == 5)
+    assert numbers(broker) == [1, 2, 3, 4, 5]
+    assert json.loads(broker.accepted[1])["type"] == "gatepost.journal.damaged"
 
 
 def test_our_own_window_is_honoured(station, make_fake_broker):

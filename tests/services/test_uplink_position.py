@@ -89,3 +89,11 @@ def test_the_gates_imports_load_no_mqtt_client():
     )
     path = ":".join(filter(None, sys.path))
     subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": path}, check=True)
+
+
+def test_a_full_disk_does_not_stop_a_position_that_exists(path):
+    PositionStore(path).advance(9)
+    path.with_name(path.name + ".new").symlink_to("/dev/full")
+    position = PositionStore(path)
+    position.advance(10)
+    assert read_acknowledged(path) == 10

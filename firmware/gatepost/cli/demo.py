@@ -2,10 +2,12 @@
 
 import argparse
 import logging
+import signal
 import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
+from typing import NoReturn
 
 from gatepost.cli.main import fail
 from gatepost.cli.simulate import add_people_arguments
@@ -36,6 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the demo; 0 when everything that was written arrived, in order."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _end)  # by way of what stops the processes and removes the folder
     if args.outage and args.broker:
         fail("--outage stops a broker of our own; it cannot be used with --broker")
     with ExitStack() as closing:
@@ -43,8 +47,12 @@ def run(args: argparse.Namespace) -> int:
             folder = Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="gatepost-")))
         else:
             folder = args.keep.absolute()
-            folder.mkdir(parents=True, exist_ok=True)
-            if any(folder.iterdir()):
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                is_empty = not any(folder.iterdir())
+            except OSError as error:
+                fail(f"--keep {folder}: {error.strerror}")
+            if not is_empty:
                 fail(f"--keep {folder}: must be an empty folder")
         # Not to the terminal: it would tear the picture.
         logging.basicConfig(filename=folder / "hub.log", format="%(levelname)s %(message)s")
@@ -58,6 +66,10 @@ def run(args: argparse.Namespace) -> int:
             fail(str(error))
     _report(summary, as_json=args.json)
     return 0 if summary.is_good else 1
+
+
+def _end(number: int, _frame: object) -> NoReturn:
+    sys.exit(128 + number)
 
 
 def _run(args: argparse.Namespace, folder: Path, view: View) -> Summary:

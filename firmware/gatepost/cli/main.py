@@ -4,6 +4,8 @@ Exit status: 0 done, 1 failed, 2 wrong usage or configuration.
 """
 
 import argparse
+import os
+import signal
 import sys
 from importlib import import_module
 from typing import NoReturn
@@ -41,6 +43,12 @@ def main(argv: list[str] | None = None) -> int:
     except ConfigError as error:
         _complain(error.problems)
         return 2
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except BrokenPipeError:
+        # Whoever read our output has gone; Python would complain once more when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     return status
 
 

@@ -27,7 +27,7 @@ class Service:
         on_line: Callable[[str], None] = lambda _line: None,
     ) -> None:
         self.name = name
-        self._command = [sys.executable, "-m", "gatepost", *arguments]
+        self._command = [sys.executable, "-P", "-m", "gatepost", *arguments]
         self._folder = folder
         self._on_line = on_line
         self._stopping = threading.Event()
@@ -35,6 +35,7 @@ class Service:
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._keep_running, name=name, daemon=True)
         self.restarts = 0
+        self.failure: str | None = None  # why it cannot be kept running
         self.finished = threading.Event()
 
     @property
@@ -47,14 +48,27 @@ class Service:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the service with SIGTERM and wait for it."""
+        """End the service, if it was started: SIGTERM, and SIGKILL where that does not do."""
         self._stopping.set()
-        with self._lock:
-            if self._process is not None:
-                self._process.terminate()
-        self._thread.join(_STOP_TIMEOUT_S)
+        if self._thread.ident is None:
+            return
+        for end in (subprocess.Popen.terminate, subprocess.Popen.kill):
+            with self._lock:
+                if self._process is not None:
+                    end(self._process)
+            self._thread.join(_STOP_TIMEOUT_S)
+            if not self._thread.is_alive():
+                return
 
     def _keep_running(self) -> None:
+        try:
+            self._restart_until_done()
+        except OSError as error:  # the folder is gone, or its disk full
+            self.failure = str(error)
+        finally:
+            self.finished.set()
+
+    def _restart_until_done(self) -> None:
         while not self._stopping.is_set():
             started_s = time.monotonic()
             status = self._run_once()
@@ -63,7 +77,6 @@ class Service:
             self.restarts += 1
             # A service that cannot start at all must not spin.
             self._stopping.wait(max(_RESTART_S, _RESTART_S * 10 - (time.monotonic() - started_s)))
-        self.finished.set()
 
     def _run_once(self) -> int:
         with self.log.open("ab") as log:
@@ -78,8 +91,13 @@ class Service:
                     text=True,
                 )
                 self._process = process
-            (self._folder / f"{self.name}.pid").write_text(str(process.pid), encoding="ascii")
             with process:
+                try:
+                    pid_file = self._folder / f"{self.name}.pid"
+                    pid_file.write_text(str(process.pid), encoding="ascii")
+                except OSError:
+                    process.kill()
+                    raise
                 assert process.stdout is not None  # noqa: S101 - it was asked for
                 for line in process.stdout:
                     self._on_line(line)

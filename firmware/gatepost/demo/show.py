@@ -134,8 +134,12 @@ class Demo:
             subscriber.stop()
             if self._local:
                 self._local.stop()
-        written = journal.last_seq()
-        journal.close()
+        try:
+            written = journal.last_seq()
+        except JournalUnavailable as error:
+            raise DemoError(str(error)) from error
+        finally:
+            journal.close()
         self._tally = subscriber.snapshot()
         return self._summary(written, self._tally)
 
@@ -164,6 +168,8 @@ class Demo:
             restarts = {service.name: service.restarts for service in (gate, uplink)}
             show(Progress(lane, written, tally, self._broker_state, restarts))
             now_s = time.monotonic()
+            if failure := gate.failure or uplink.failure:
+                raise DemoError(failure)
             if gate.finished.is_set():
                 drain_until_s = drain_until_s or now_s + _DRAIN_TIMEOUT_S
                 if tally.received >= written or now_s >= drain_until_s:
@@ -223,8 +229,9 @@ class Demo:
             f"[screening]\noffset_c = {_OFFSET_C}\n\n"
             f'[link]\nbroker_host = "{self._address.host}"\nbroker_port = {self._address.port}\n'
             f'mqtt_version = "{self._address.protocol}"\nreconnect_max_s = 1.0\n\n'
-            f'[paths]\ngate_dir = "{self._folder}/gate"\nlink_dir = "{self._folder}/link"\n'
-            f'run_dir = "{self._folder}/run"\nroster = "{roster}"\n',
+            f"[paths]\ngate_dir = {_toml(self._folder / 'gate')}\n"
+            f"link_dir = {_toml(self._folder / 'link')}\n"
+            f"run_dir = {_toml(self._folder / 'run')}\nroster = {_toml(roster)}\n",
             encoding="utf-8",
         )
         return config
@@ -242,6 +249,10 @@ class Demo:
             duplicates=tally.duplicates,
             out_of_order=tally.out_of_order,
         )
+
+
+def _toml(path: Path) -> str:
+    return json.dumps(str(path), ensure_ascii=False)  # every JSON string is one of TOML
 
 
 def _last_seq(journal: JournalReader) -> int:

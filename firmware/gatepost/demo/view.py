@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from queue import SimpleQueue
 from typing import Protocol
 
 from gatepost.demo.show import Progress
@@ -66,16 +67,22 @@ class _Silent:
 
 
 class _Lines:
-    """One line for each event at the subscriber, and for what changes around it."""
+    """One line for each event at the subscriber, and for what changes around it.
+
+    Only `show` and `close` print, so that a reader that went away (`| head`) ends the demo and not
+    the subscriber's thread.
+    """
 
     def __init__(self) -> None:
+        self._arrived: SimpleQueue[str] = SimpleQueue()
         self._broker = "running"
         self._restarts: dict[str, int] = {}
 
     def add_event(self, event: WireEvent, is_new: bool) -> None:
-        print(describe(event) + ("" if is_new else "  (again)"), flush=True)
+        self._arrived.put(describe(event) + ("" if is_new else "  (again)"))
 
     def show(self, progress: Progress) -> None:
+        self._print_arrived()
         if progress.broker != self._broker:
             self._broker = progress.broker
             print(f"       the broker is {progress.broker}", flush=True)
@@ -85,7 +92,11 @@ class _Lines:
                 print(f"       the {name} died and was started again", flush=True)
 
     def close(self) -> None:
-        pass
+        self._print_arrived()
+
+    def _print_arrived(self) -> None:
+        while not self._arrived.empty():
+            print(self._arrived.get(), flush=True)
 
 
 class LiveView:

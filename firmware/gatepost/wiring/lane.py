@@ -19,9 +19,14 @@ from gatepost_hal.ports import Direction, InputName, Lamp
 from gatepost_hal.readers.line import LineReader
 from gatepost_hal.system import SystemClock, ThreadMailbox, ThreadSampler, ThreadTimer
 from gatepost_services.doorbell import Doorbell
-from gatepost_services.journal import Entry, Journal
+from gatepost_services.edge_log import EdgeLog
+from gatepost_services.journal import Entry, Journal, JournalError
 from gatepost_services.roster import Roster, RosterError
 from gatepost_services.uplink.position import read_acknowledged
+
+# A journal that takes a lost one's place begins this far above what the server has.
+_SEQ_LEAP = 1000
+_LARGEST_LEAP_FROM = 2**53
 
 _log = logging.getLogger(__name__)
 
@@ -108,25 +113,38 @@ def real_hardware(settings: Settings) -> Iterator[Hardware]:
 class OpeningLog:
     """A journal that is opened by its first use, and again after that failed.
 
-    A gate must start without a working disk: entry refuses then, but exit and fire work (S5).
+    A gate must start without a working disk: entry refuses then, but exit and fire work (S5). The
+    journal cannot tell that it fails; this log does, when it begins and when it ends.
     """
 
     def __init__(self, open_journal: Callable[[], Journal]) -> None:
         self._open_journal = open_journal
         self._journal: Journal | None = None
+        self._edge_log = EdgeLog(_log, logging.ERROR)
 
     def append(self, entries: Iterable[Entry]) -> int:
         """Write durably; see `gatepost_services.journal.Journal.append`."""
-        return self._opened().append(entries)
+        with self._told():
+            return self._opened().append(entries)
 
     def prune(self, through_seq: int) -> int:
         """Delete what the server has; see `gatepost_services.journal.Journal.prune`."""
-        return self._opened().prune(through_seq)
+        with self._told():
+            return self._opened().prune(through_seq)
 
     def close(self) -> None:
         """Close the journal, if it was ever opened."""
         if self._journal is not None:
             self._journal.close()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except JournalError as error:
+            self._edge_log.failed("%s; entry is refused until it works", error)
+            raise
+        self._edge_log.recovered("the journal works again")
 
     def _opened(self) -> Journal:
         if self._journal is None:
@@ -160,7 +178,7 @@ def gate(
         return Holder(member.subject, member.category) if member else None
 
     with ExitStack() as closing:
-        log = OpeningLog(partial(Journal, settings.paths.journal, boot_id))
+        log = OpeningLog(partial(_open_journal, settings, boot_id))
         closing.callback(log.close)
         doorbell = Doorbell(settings.paths.doorbell)
         closing.callback(doorbell.close)
@@ -177,6 +195,13 @@ def gate(
             ),
             known_faults=known_faults,
         )
+
+
+def _open_journal(settings: Settings, boot_id: str) -> Journal:
+    acknowledged = read_acknowledged(settings.paths.acknowledged)
+    # More than can be under way unacknowledged. A number beyond reason is a broken or hostile one.
+    above_seq = acknowledged + _SEQ_LEAP if 0 < acknowledged < _LARGEST_LEAP_FROM else 0
+    return Journal(settings.paths.journal, boot_id, above_seq=above_seq)
 
 
 def system_boot_id() -> str:

@@ -72,6 +72,13 @@ def encode(record: Record, *, site: str, gate: str) -> bytes:
     Raises:
         ValueError: a name of another form, or a record that no journal gives.
     """
+    try:
+        return _encoded(record, site=site, gate=gate)
+    except (OverflowError, OSError, RecursionError) as error:
+        raise ValueError(f"record {record.seq}: {type(error).__name__}") from error
+
+
+def _encoded(record: Record, *, site: str, gate: str) -> bytes:
     if not 1 <= record.seq <= _MAX_SEQ:
         raise ValueError(f"record {record.seq}: the number is not between 1 and {_MAX_SEQ}")
     moment = datetime.fromtimestamp(math.floor(record.utc_s), UTC)

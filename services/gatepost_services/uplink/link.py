@@ -271,9 +271,19 @@ class Link:
             if not self._batch and not self._read_batch():
                 return
             record = self._batch.popleft()
-            mid = session.publish(self._topic, encode(record, site=self._site, gate=self._gate))
+            mid = session.publish(self._topic, self._payload(record))
             self._window.send(record.seq)
             self._seq_by_mid[mid] = record.seq
+
+    def _payload(self, record: Record) -> bytes:
+        try:
+            return encode(record, site=self._site, gate=self._gate)
+        except ValueError as error:
+            # A damaged disk. Its number still goes out, in order, and says that its content is
+            # lost; to stop here would hold back everything behind it for ever.
+            _LOG.error("record %d cannot be read: %s", record.seq, type(error).__name__)
+            stand_in = Record(record.seq, record.boot_id, "journal.damaged", 0.0, 0.0, "{}")
+            return encode(stand_in, site=self._site, gate=self._gate)
 
     def _may_send(self) -> bool:
         # The first event goes alone: mosquitto resets the connection of a client that sends more
@@ -302,9 +312,8 @@ class Link:
         if last_seq < sent_seq:
             self._mismatch_log.failed(
                 "the journal ends at %d, but the centre has %d: this is another journal; "
-                "its events wait until its numbers pass %d, or until the position is deleted",
+                "its events wait until its numbers are above that, or the position is deleted",
                 last_seq,
-                sent_seq,
                 sent_seq,
             )
         else:

@@ -5,6 +5,7 @@ writer the one that the network can reach: whatever a taken-over link puts there
 few bytes of a regular file, or nothing (decisions/0007).
 """
 
+import errno
 import logging
 import os
 import re
@@ -68,11 +69,21 @@ class PositionStore:
             self._acknowledged = seq
 
     def _write(self, seq: int) -> None:
+        content = b"%d\n" % seq
         try:
-            self._fresh.write_bytes(b"%d\n" % seq)
+            self._fresh.write_bytes(content)
             self._fresh.replace(self._path)
         except OSError as error:
-            raise self._error("write", error) from error
+            if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+                raise self._error("write", error) from error
+            # The disk is full, of a journal that only shrinks once this number grows. The old file
+            # has room for it; torn by a power cut, it is no number, and events are sent again.
+            try:
+                with self._path.open("r+b", buffering=0) as file:
+                    file.write(content)
+                    file.truncate()
+            except OSError:
+                raise self._error("write", error) from error
 
     def _error(self, verb: str, error: OSError) -> PositionError:
         return PositionError(
