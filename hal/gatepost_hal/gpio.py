@@ -70,7 +70,7 @@ def lgpio_factory(run_dir: Path) -> Factory:
         import lgpio  # noqa: PLC0415
         from gpiozero.pins.lgpio import LGPIOFactory  # noqa: PLC0415
     except (ImportError, AttributeError) as error:
-        remedy = "pip install 'gatepost[pi]', or apt install python3-lgpio"
+        remedy = "pip install '.[pi]' in the checkout, or apt install python3-lgpio"
         raise GpioError(f"gpiozero cannot use lgpio ({error}); {remedy}") from error
     except FileNotFoundError as error:
         raise GpioError(f"{run_dir}: lgpio cannot make its FIFO here ({error})") from error

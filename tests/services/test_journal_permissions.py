@@ -2,7 +2,8 @@
 
 import os
 import signal
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -51,11 +52,11 @@ class Peer:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    for parent in [tmp_path, *tmp_path.parents]:
-        if parent.owner() == "root" and parent != Path("/tmp") and parent != Path("/"):  # noqa: S108
-            parent.chmod(0o755)
-    return tmp_path
+def folder() -> Iterator[Path]:
+    # Not pytest's: it keeps the folders above that one closed to other users.
+    with tempfile.TemporaryDirectory(prefix="gatepost-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
 
 
 @pytest.fixture

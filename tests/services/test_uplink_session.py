@@ -129,19 +129,3 @@ def test_whatever_a_strange_broker_sends_ends_the_session_only(new_session, repl
             with pytest.raises(SessionError):
                 call()
         assert not session.connected
-
-
-def test_name_and_password_are_sent_and_the_file_is_read_at_each_connect(new_session, tmp_path):
-    secret = tmp_path / "password"
-    with socket.create_server(("127.0.0.1", 0)) as broker:
-        port = broker.getsockname()[1]
-        with pytest.raises(SessionError, match=r"password.*cannot be read: No such file"):
-            new_session(port, username="gate", password_file=secret).connect()
-        for password in ("first", "second"):
-            secret.write_text(password + "\n")
-            new_session(port, username="gate", password_file=secret).connect()
-            connection, _ = broker.accept()
-            with connection:
-                assert connection.recv(4096).endswith(
-                    b"\x00\x04gate" + len(password).to_bytes(2) + password.encode()
-                )

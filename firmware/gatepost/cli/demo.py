@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)  # by way of what stops the processes and removes the folder
     if args.outage and args.broker:
-        fail("--outage stops a broker of our own; it cannot be used with --broker")
+        fail("--outage stops a broker of our own; it cannot be used with --broker", status=2)
     with ExitStack() as closing:
         if args.keep is None:
             folder = Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="gatepost-")))
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
             except OSError as error:
                 fail(f"--keep {folder}: {error.strerror}")
             if not is_empty:
-                fail(f"--keep {folder}: must be an empty folder")
+                fail(f"--keep {folder}: must be an empty folder", status=2)
         # Not to the terminal: it would tear the picture.
         logging.basicConfig(filename=folder / "hub.log", format="%(levelname)s %(message)s")
         view = closing.enter_context(open_view(args.people, quiet=args.json))

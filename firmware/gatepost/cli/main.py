@@ -57,7 +57,7 @@ def _complain(problems: tuple[str, ...]) -> None:
         print(f"gatepost: {problem}", file=sys.stderr)
 
 
-def fail(message: str) -> NoReturn:
-    """End the command with a message and status 1."""
+def fail(message: str, *, status: int = 1) -> NoReturn:
+    """End the command with a message and a status."""
     _complain((message,))
-    sys.exit(1)
+    sys.exit(status)

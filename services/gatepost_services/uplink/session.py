@@ -10,7 +10,6 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Literal
 
 from paho.mqtt.client import (
@@ -39,7 +38,6 @@ _OK = MQTTErrorCode.MQTT_ERR_SUCCESS
 class MqttSession:
     """A session with the broker at `host`:`port`: clean start, QoS 1, made for one connection.
 
-    `password_file` is read at each connect, so that a new password needs no restart.
     `hold_without_subscriber`: an event for which the broker says that nobody has subscribed counts
     as not taken, so the journal keeps it until the centre is there (MQTT 5 only; 3.1.1 cannot say).
     Durations in seconds. `clock` is monotonic. Use from one thread only.
@@ -57,8 +55,6 @@ class MqttSession:
         protocol: Protocol = "5",
         keepalive_s: int = 30,
         connect_timeout_s: float = 5.0,
-        username: str | None = None,
-        password_file: Path | None = None,
         hold_without_subscriber: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -67,8 +63,6 @@ class MqttSession:
         self._is_mqtt5 = protocol == "5"
         self._keepalive_s = keepalive_s
         self._connect_timeout_s = connect_timeout_s
-        self._username = username
-        self._password_file = password_file
         self._hold_without_subscriber = hold_without_subscriber
         self._clock = clock
         self._connect_by_s = 0.0
@@ -98,9 +92,8 @@ class MqttSession:
         Blocks for the name look-up and at most `connect_timeout_s` for each address of the host.
 
         Raises:
-            SessionError: nobody there, or the password file cannot be read.
+            SessionError: nobody there.
         """
-        self._set_credentials()
         self._connect_by_s = self._clock() + self._connect_timeout_s
         if self._is_mqtt5:
             self._run(
@@ -212,19 +205,6 @@ class MqttSession:
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
         return client
-
-    def _set_credentials(self) -> None:
-        if self._username is None:
-            return
-        password = None
-        if self._password_file is not None:
-            try:
-                password = self._password_file.read_text(encoding="utf-8").rstrip("\r\n")
-            except (OSError, UnicodeDecodeError) as error:
-                reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-                self._lost = f"password file {self._password_file} cannot be read: {reason}"
-                raise self._error() from None
-        self._client.username_pw_set(self._username, password)
 
     def _set_tcp_options(self) -> None:
         connection = self._client.socket()
