@@ -171,16 +171,7 @@ def test_wrong_usage_ends_with_status_2(arguments):
     assert result.stderr
 
 
-def test_sigterm_ends_the_simulated_gate_in_good_order(tmp_path):
-    for name in ("gate", "link", "run/gate", "run/link"):
-        (tmp_path / name).mkdir(parents=True)
-    config = tmp_path / "gatepost.toml"
-    config.write_text(
-        '[gate]\nsite = "s"\nname = "g"\n[screening]\noffset_c = 2.43\n'
-        '[link]\nbroker_host = "127.0.0.1"\n'
-        f'[paths]\ngate_dir = "{tmp_path}/gate"\nlink_dir = "{tmp_path}/link"\n'
-        f'run_dir = "{tmp_path}/run"\nroster = "{tmp_path}/missing.csv"\n'
-    )
+def test_sigterm_ends_the_simulated_gate_in_good_order(config):
     with subprocess.Popen(
         [sys.executable, "-m", "gatepost", "simulate", "--config", str(config), "--trace"],
         stdout=subprocess.PIPE,
@@ -191,7 +182,7 @@ def test_sigterm_ends_the_simulated_gate_in_good_order(tmp_path):
         process.terminate()
         _, log = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 0
-    assert "missing.csv" in log  # a gate without a roster starts, and says so
+    assert "roster.csv" in log  # a gate without a roster starts, and says so
 
 
 def of_demo(folder):

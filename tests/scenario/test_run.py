@@ -9,20 +9,6 @@ import pytest
 LIMIT_S = 60
 
 
-@pytest.fixture
-def config(tmp_path):
-    for name in ("gate", "link", "run/gate", "run/link"):
-        (tmp_path / name).mkdir(parents=True)
-    path = tmp_path / "gatepost.toml"
-    path.write_text(
-        '[gate]\nsite = "s"\nname = "g"\n[screening]\noffset_c = 2.43\n'
-        '[link]\nbroker_host = "127.0.0.1"\nbroker_port = 1\n'
-        f'[paths]\ngate_dir = "{tmp_path}/gate"\nlink_dir = "{tmp_path}/link"\n'
-        f'run_dir = "{tmp_path}/run"\nroster = "{tmp_path}/roster.csv"\n'
-    )
-    return path
-
-
 def gatepost(*arguments):
     return subprocess.run(
         [sys.executable, "-m", "gatepost", *map(str, arguments)],
