@@ -8,6 +8,7 @@ Page numbers are those of the Melexis datasheet 3901090614 rev 13. EEPROM is nev
 """
 
 import errno
+import fcntl
 import threading
 from collections.abc import Callable
 from typing import Protocol, cast
@@ -16,12 +17,15 @@ import adafruit_mlx90614
 from smbus2 import SMBus, i2c_msg
 
 from gatepost_hal.pec import read_word_pec
-from gatepost_hal.ports import Clock, Reading, SensorFault, SensorFaultKind
+from gatepost_hal.ports import Chip, Clock, Reading, SensorFault, SensorFaultKind
 
 DEFAULT_ADDRESS = 0x5A  # page 18
 
 RAM_AMBIENT = 0x06  # page 17
 RAM_OBJECT = 0x07
+EEPROM_EMISSIVITY = 0x24  # 65535 is 1.0
+EEPROM_CONFIG = 0x25  # page 15: filters, gain
+EEPROM_ID = (0x3C, 0x3D, 0x3E, 0x3F)
 
 _ERROR_FLAG = 0x8000  # page 20
 # What each register can hold, flag aside (page 30). Every driver's 0xFFFF "1037.55 C" of a
@@ -31,6 +35,9 @@ _POSSIBLE_WORDS = {
     RAM_OBJECT: range(0x27AD, 0x7FFF + 1),  # -70.0 to 382.2 C
 }
 
+# The identity is read again this often, after the temperatures: a part that somebody exchanged
+# between two visits must not be taken for the one that was calibrated.
+_IDENTITY_S = 10.0
 _REPEATS = 2  # a disturbed transfer is repeated this often, within the deadline
 _REPEAT_PAUSE_S = 0.002
 
@@ -71,6 +78,8 @@ class CheckedBus:
         pause: sleeps for the given seconds between two attempts.
         deadline_s: no attempt begins later than this after a read began. One transfer that the
             kernel is already waiting for cannot be interrupted (adapter time-out: about 1 s).
+
+    `repeats` counts the transfers that were disturbed and done again.
     """
 
     def __init__(
@@ -81,6 +90,7 @@ class CheckedBus:
         self._pause = pause
         self._deadline_s = deadline_s
         self._lock = threading.Lock()
+        self.repeats = 0
 
     def try_lock(self) -> bool:
         """Take the bus. Never False: the driver would spin on that for ever, without a pause.
@@ -132,6 +142,7 @@ class CheckedBus:
                 last = attempt == _REPEATS or fault.kind is SensorFaultKind.FLAGGED
                 if last or self._clock.now_s() + _REPEAT_PAUSE_S >= until_s:
                     raise
+            self.repeats += 1
             self._pause(_REPEAT_PAUSE_S)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
@@ -147,7 +158,8 @@ class CheckedBus:
         if pec != read_word_pec(address, command, word):
             detail = f"register 0x{command:02X}: word 0x{word:04X} with PEC 0x{pec:02X}"
             raise BusError(SensorFaultKind.BAD_PEC, detail)
-        if word & _ERROR_FLAG:
+        # An EEPROM word has no flag; its PEC is all there is to check.
+        if command in _POSSIBLE_WORDS and word & _ERROR_FLAG:
             detail = f"register 0x{command:02X}: error flag set in 0x{word:04X}"
             raise BusError(SensorFaultKind.FLAGGED, detail)
         if command in _POSSIBLE_WORDS and word not in _POSSIBLE_WORDS[command]:
@@ -178,27 +190,51 @@ class Mlx90614:
         self._address = address
         self._deadline_s = deadline_s
         self._bus: I2cBus | None = None
+        self._checked: CheckedBus | None = None
         self._driver: adafruit_mlx90614.MLX90614 | None = None
+        self._chip: Chip | None = None
+        self._identified_at_s = 0.0
 
     def measure(self) -> Reading | SensorFault:
-        """Read ambient, then object. Blocks at most two deadlines plus one kernel time-out."""
+        """Read ambient, then object, and now and then who the part is.
+
+        The first word that fails ends it. Blocks for one deadline a word at most (two words, eight
+        with the identity), plus one time-out of the kernel.
+        """
         try:
-            driver = self._driver or self._open()
+            checked, driver = self._opened()
+            before = checked.repeats
             ambient_c = driver.ambient_temperature
             object_c = driver.object_temperature
+            at_s = self._clock.now_s()
+            chip = self._identity(checked, at_s)
         except BusError as fault:
+            self._chip = None  # whatever answers after this may be another part
             if fault.kind in (SensorFaultKind.ABSENT, SensorFaultKind.BUS_ERROR):
                 self.close()  # a replugged adapter is a new device behind the same name
             return SensorFault(self._clock.now_s(), fault.kind, str(fault))
-        return Reading(self._clock.now_s(), object_c=object_c, ambient_c=ambient_c)
+        repeats = checked.repeats - before
+        return Reading(at_s, object_c=object_c, ambient_c=ambient_c, chip=chip, repeats=repeats)
 
     def close(self) -> None:
         """Release the bus. The next measurement opens it again."""
         if self._bus is not None:
             self._bus.close()
-        self._bus = self._driver = None
+        self._bus = self._checked = self._driver = self._chip = None
 
-    def _open(self) -> adafruit_mlx90614.MLX90614:
+    def _identity(self, checked: CheckedBus, now_s: float) -> Chip:
+        if self._chip is not None and now_s < self._identified_at_s + _IDENTITY_S:
+            return self._chip
+        words = [checked.read_word(self._address, cell) for cell in EEPROM_ID]
+        emissivity = checked.read_word(self._address, EEPROM_EMISSIVITY) / 0xFFFF
+        config = checked.read_word(self._address, EEPROM_CONFIG)
+        self._chip = Chip("".join(f"{word:04x}" for word in words), emissivity, config)
+        self._identified_at_s = now_s
+        return self._chip
+
+    def _opened(self) -> tuple[CheckedBus, adafruit_mlx90614.MLX90614]:
+        if self._checked is not None and self._driver is not None:
+            return self._checked, self._driver
         try:
             self._bus = self._open_bus()
         except OSError as error:
@@ -208,13 +244,24 @@ class Mlx90614:
             self._bus, clock=self._clock, pause=self._pause, deadline_s=self._deadline_s
         )
         self._driver = adafruit_mlx90614.MLX90614(checked, self._address)
-        return self._driver
+        self._checked = checked
+        return checked, self._driver
 
 
 def open_linux_bus(number: int) -> I2cBus:
-    """Return /dev/i2c-`number`, open.
+    """Return /dev/i2c-`number`, open and locked against other processes of ours.
+
+    Two that read in turns would break the silence that the part needs before each read (page 23).
 
     Raises:
-        OSError: it does not exist (is the overlay loaded?) or may not be opened (group i2c).
+        OSError: it does not exist (is the overlay loaded?), may not be opened (group i2c), or
+            another process has it (BlockingIOError).
     """
-    return cast("I2cBus", SMBus(number))
+    bus = SMBus(number)
+    try:
+        fcntl.flock(cast("int", bus.fd), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        bus.close()
+        detail = f"/dev/i2c-{number} is in use; stop the gate first: systemctl stop gatepost-gate"
+        raise BlockingIOError(error.errno, detail) from None
+    return cast("I2cBus", bus)

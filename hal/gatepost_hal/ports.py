@@ -23,15 +23,30 @@ class SensorFaultKind(Enum):
     IMPOSSIBLE_WORD = "impossible_word"  # a word outside the range that the part can send
 
 
+class Chip(NamedTuple):
+    """What a thermometer says of itself; that it stays the same is part of what can be trusted."""
+
+    sensor_id: (
+        str  # unlike that of any other one: the MLX90614's EEPROM 0x3C to 0x3F, 16 hex digits
+    )
+    emissivity: float  # that its object temperature was computed with, 0 to 1
+    config: int  # its filters and gain, as the part codes them
+
+
 class Reading(NamedTuple):
     """One measurement, made only from two words whose PEC, flag and range were checked.
 
-    `object_c` is what the lens sees, `ambient_c` the temperature of the sensor's own die.
+    `object_c` is what the lens sees, `ambient_c` the temperature of the sensor's own die, both as
+    the part gives them. `chip` is None for a thermometer without an identity, `distance_m` where
+    nothing measures the distance. `repeats` transfers were disturbed and read again.
     """
 
     at_s: float
     object_c: float
     ambient_c: float
+    chip: Chip | None = None
+    distance_m: float | None = None
+    repeats: int = 0
 
 
 class SensorFault(NamedTuple):
@@ -131,7 +146,7 @@ class Thermometer(Protocol):
     """A contactless thermometer that is read one sample at a time."""
 
     def measure(self) -> Reading | SensorFault:
-        """Take one sample. Blocks for the bus, at most the driver's deadline plus one transfer."""
+        """Take one sample. Blocks for the bus: one deadline a word, plus one kernel time-out."""
         ...
 
 

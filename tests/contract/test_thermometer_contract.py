@@ -6,7 +6,8 @@ from gatepost_hal.ports import Reading, SensorFault, SensorFaultKind
 from gatepost_hal.simulated.mlx90614 import ChipFault
 
 # What a fault on the wire must be called by the driver. FROZEN is missing: its bytes are good,
-# only the history shows it, so it is the screening's to find.
+# only the history shows it, so it is the screening's to find. PEC_STORM hits only some transfers
+# and has a test of its own.
 EXPECTED = {
     ChipFault.NACK: SensorFaultKind.ABSENT,
     ChipFault.STUCK_BUS: SensorFaultKind.TIMEOUT,
@@ -15,7 +16,8 @@ EXPECTED = {
     ChipFault.ALL_ZEROS: SensorFaultKind.BAD_PEC,
     ChipFault.ERROR_FLAG: SensorFaultKind.FLAGGED,
 }
-# Two deadlines of 0.1 s and one time-out of the kernel (`Thermometer.measure`), and some margin.
+# The first word that fails ends a measurement: one deadline of 0.1 s, one time-out of the kernel
+# (`Thermometer.measure`), and some margin.
 LONGEST_MEASUREMENT_S = 1.3
 
 
@@ -61,6 +63,34 @@ def test_readings_carry_the_instant_at_which_they_were_taken(bench):
     before_s = bench.now_s()
     (sample,) = samples(bench, 1)
     assert before_s < sample.at_s <= bench.now_s()
+
+
+def test_every_reading_carries_a_chip_that_stays_the_same(bench):
+    bench.show_scene(34.5, room_c=24.0)
+    taken = samples(bench, 80)  # more than 20 s: the identity is read again in between
+    (chip,) = {sample.chip for sample in taken}
+    assert len(bytes.fromhex(chip.sensor_id)) == 8
+    assert 0.0 < chip.emissivity <= 1.0
+    assert {sample.repeats for sample in taken} == {0}
+
+
+def test_a_storm_yields_true_readings_with_repeats_or_a_fault(bench):
+    bench.show_scene(34.5, room_c=24.0)
+    bench.set_chip_fault(ChipFault.PEC_STORM)
+    taken = []
+    for _ in range(100):
+        bench.events_within(0.28)
+        began_s = bench.now_s()
+        taken.append(bench.measure())
+        assert bench.now_s() - began_s < LONGEST_MEASUREMENT_S
+    readings = [sample for sample in taken if isinstance(sample, Reading)]
+    assert {sample.kind for sample in taken if isinstance(sample, SensorFault)} == {
+        SensorFaultKind.BAD_PEC
+    }
+    assert {0, 1, 2} <= {sample.repeats for sample in readings}
+    for sample in readings:
+        assert sample.object_c == pytest.approx(34.5, abs=1.0)
+        assert sample.ambient_c == pytest.approx(24.0, abs=1.0)
 
 
 @pytest.mark.parametrize("fault", EXPECTED, ids=lambda fault: fault.value)

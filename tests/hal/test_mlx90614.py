@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 import threading
@@ -7,14 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from smbus2 import i2c_msg
 
-from gatepost_hal.mlx90614 import BusError, CheckedBus, Mlx90614
+from gatepost_hal.mlx90614 import BusError, CheckedBus, Mlx90614, open_linux_bus
 from gatepost_hal.pec import read_word_pec
-from gatepost_hal.ports import Reading, SensorFault, SensorFaultKind
+from gatepost_hal.ports import Chip, Reading, SensorFault, SensorFaultKind
 from gatepost_hal.simulated.mlx90614 import ChipFault, SimulatedI2cBus, SimulatedMlx90614
 from gatepost_hal.simulated.world import World
 
 ADDRESS = 0x5A
 READS = 2  # ambient and object, one transfer each
+IDENTITY = (0x3C, 0x3D, 0x3E, 0x3F, 0x24, 0x25)  # number, emissivity, configuration
+IDENTITY_S = 10.0
 
 
 class WordBus:
@@ -154,7 +157,9 @@ def test_a_bus_that_another_thread_holds_is_a_timeout_not_a_hang():
     assert failure.value.kind is SensorFaultKind.TIMEOUT
 
 
-def test_the_driver_never_writes_to_the_sensor(thermometer, bus, monkeypatch):
+@pytest.fixture
+def commands(bus, monkeypatch):
+    """Whatever is written on the bus, as it is written."""
     written = []
     transfer = bus.i2c_rdwr
 
@@ -163,8 +168,26 @@ def test_the_driver_never_writes_to_the_sensor(thermometer, bus, monkeypatch):
         transfer(*messages)
 
     monkeypatch.setattr(bus, "i2c_rdwr", spy)
+    return written
+
+
+def test_the_driver_never_writes_to_the_sensor(thermometer, commands):
     thermometer.measure()
-    assert written == [b"\x06", b"\x07"]  # commands alone: no probe, no data
+    # Commands alone: no probe, no data.
+    assert commands == [bytes([command]) for command in (0x06, 0x07, *IDENTITY)]
+
+
+def test_the_identity_is_asked_for_at_most_every_10_seconds(thermometer, commands, world):
+    thermometer.measure()
+    commands.clear()
+    for _ in range(35):
+        world.advance(0.28)
+        thermometer.measure()
+    assert commands == [b"\x06", b"\x07"] * 35
+    commands.clear()
+    world.advance(0.28)
+    thermometer.measure()
+    assert commands == [bytes([command]) for command in (0x06, 0x07, *IDENTITY)]
 
 
 def test_writing_anything_is_refused():
@@ -207,7 +230,115 @@ def test_a_replugged_adapter_is_opened_anew(thermometer, bus, chip):
     assert isinstance(thermometer.measure(), Reading)
 
 
+# --------------------------------------------------------------------------------------- identity
+
+
+def identify(chip, words):
+    """Give the chip another number."""
+    for cell, word in zip(IDENTITY, words, strict=False):
+        chip.eeprom[cell] = word
+
+
+def test_a_reading_says_which_chip_it_is_from(thermometer, chip):
+    identify(chip, (0x0123, 0x4567, 0x89AB, 0xCDEF))
+    assert thermometer.measure().chip == Chip("0123456789abcdef", 1.0, 0x9FB4)
+
+
+def test_a_reading_says_what_the_emissivity_and_configuration_cells_hold(thermometer, chip):
+    chip.eeprom[0x24], chip.eeprom[0x25] = 0xF999, 0x9FB1
+    seen = thermometer.measure().chip
+    assert (round(seen.emissivity, 3), seen.config) == (0.975, 0x9FB1)
+
+
+@pytest.mark.parametrize(
+    ("cell", "word"), [(0x3C, 0x1111), (0x3F, 0x1111), (0x24, 0xE666), (0x25, 0x9FB1)]
+)
+def test_a_chip_that_became_another_is_seen_after_10_seconds(thermometer, chip, world, cell, word):
+    first = thermometer.measure().chip
+    chip.eeprom[cell] = word
+    world.advance(IDENTITY_S - 0.1)
+    assert thermometer.measure().chip == first
+    world.advance(0.1)
+    assert thermometer.measure().chip != first
+
+
+def test_a_chip_that_was_swapped_while_unplugged_is_seen_at_once(thermometer, chip, world):
+    first = thermometer.measure().chip
+    chip.fault = ChipFault.NACK
+    world.advance(0.28)
+    thermometer.measure()
+    chip.fault = None
+    identify(chip, (1, 2, 3, 4))
+    world.advance(0.28)
+    seen = thermometer.measure().chip
+    assert seen != first
+    assert seen.sensor_id == "0001000200030004"
+
+
+def test_an_eeprom_word_with_bit_15_set_is_not_flagged(thermometer, chip):
+    identify(chip, (0x8000, 0xFFFF, 0xFFFE, 0x8001))
+    assert thermometer.measure().chip.sensor_id == "8000fffffffe8001"
+
+
+def test_a_flag_of_the_part_is_not_one_of_its_cells(thermometer, chip):
+    chip.fault = ChipFault.ERROR_FLAG
+    assert thermometer.measure().kind is SensorFaultKind.FLAGGED
+
+
+@pytest.mark.parametrize("word", range(len(IDENTITY)))
+def test_an_identity_that_stays_disturbed_is_a_fault_and_no_reading(thermometer, bus, word):
+    bus.flip = lambda transfer: 5 if transfer > READS + word else None
+    fault = thermometer.measure()
+    assert isinstance(fault, SensorFault)
+    assert fault.kind is SensorFaultKind.BAD_PEC
+
+
+def test_an_old_identity_does_not_stand_in_for_a_disturbed_one(thermometer, bus, world):
+    thermometer.measure()
+    world.advance(IDENTITY_S)
+    first = bus.transfers
+    bus.flip = lambda transfer: 5 if transfer > first + READS else None
+    assert isinstance(thermometer.measure(), SensorFault)
+    bus.flip = lambda _transfer: None
+    assert isinstance(thermometer.measure(), Reading)
+
+
+def test_every_transfer_that_was_repeated_is_counted_in_its_own_reading(thermometer, bus):
+    assert thermometer.measure().repeats == 0
+    first = bus.transfers
+    # The first word is hit twice, the second once.
+    bus.flip = lambda transfer: 7 if transfer - first in (1, 2, 4) else None
+    assert thermometer.measure().repeats == 3
+    assert thermometer.measure().repeats == 0
+
+
+def test_a_repeat_within_the_identity_is_counted(thermometer, bus):
+    bus.flip = lambda transfer: 7 if transfer == READS + 1 else None
+    assert thermometer.measure().repeats == 1
+
+
 def test_board_is_never_imported():
     # On a Pi, Blinka's `board` asks on the terminal whether it may run pip, and blocks.
     code = "import sys, gatepost_hal.mlx90614; sys.exit('board' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_bus_that_another_process_reads_is_refused_with_the_remedy(monkeypatch, tmp_path):
+    device = tmp_path / "i2c-3"
+    device.touch()
+
+    class Bus:
+        def __init__(self, number):
+            self.number = number
+            self.fd = os.open(device, os.O_RDWR)
+
+        def close(self):
+            os.close(self.fd)
+
+    monkeypatch.setattr("gatepost_hal.mlx90614.SMBus", Bus)
+    # A second description of the same file is to flock() what a second process is.
+    first = open_linux_bus(3)
+    with pytest.raises(BlockingIOError, match="systemctl stop gatepost-gate"):
+        open_linux_bus(3)
+    first.close()
+    open_linux_bus(3).close()

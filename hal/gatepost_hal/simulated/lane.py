@@ -102,7 +102,7 @@ class SimulatedLane:
         self.world = world
         self.mailbox = SimulatedMailbox(world)
         self.chip = SimulatedMlx90614(world, seed=seed)
-        self.bus = SimulatedI2cBus(self.chip, world=world)
+        self.bus = SimulatedI2cBus(self.chip, world=world, seed=seed)
         self.thermometer = Mlx90614(self.bus.open, clock=world, pause=world.spend, deadline_s=0.1)
         self.sampler = SimulatedSampler(self.thermometer, world=world, mailbox=self.mailbox)
         self.reader = SimulatedReader(world=world, mailbox=self.mailbox)

@@ -13,6 +13,7 @@ from importlib.resources import files
 
 from gatepost_hal.ports import Direction, InputName, Lamp
 from gatepost_hal.simulated.lane import SimulatedLane
+from gatepost_hal.simulated.scenes import ADAPTED_ROOM_C, ROOM_SLOPE, Forehead
 
 Script = Iterator[float]  # what a person does: yields how long they wait, in seconds
 
@@ -44,7 +45,10 @@ class Behaviour(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """One person: real temperatures, an invented name for the roster, a behaviour."""
+    """One person: real temperatures, an invented name for the roster, a behaviour.
+
+    `forehead_c` is the skin as the study measured it, in its room of `room_c`.
+    """
 
     number: int
     forehead_c: tuple[float, ...]
@@ -94,6 +98,8 @@ class Crowd:
         seed: of the pauses between and within visits.
         first: the index of the first one who still has to come.
         on_done: told the number of people who are through, each time it grows.
+        start_at_s: the monotonic instant before which nobody comes; None is 1 s from now. A
+            thermometer that warms up needs it.
     """
 
     def __init__(
@@ -104,6 +110,7 @@ class Crowd:
         seed: int,
         first: int = 0,
         on_done: Callable[[int], None] = lambda _done: None,
+        start_at_s: float | None = None,
     ) -> None:
         self._lane = lane
         self._queue = queue
@@ -111,7 +118,8 @@ class Crowd:
         self._on_done = on_done
         self.done = first
         self.present: Person | None = None
-        lane.world.call_at(lane.world.now_s() + 1.0, self._next)
+        first_at_s = lane.world.now_s() + 1.0 if start_at_s is None else start_at_s
+        lane.world.call_at(first_at_s, self._next)
 
     @property
     def is_finished(self) -> bool:
@@ -137,7 +145,6 @@ class Crowd:
 
     def _visit(self, person: Person) -> Script:
         lane = self._lane
-        lane.chip.settle(person.room_c)  # each was measured in a room of their own
         yield from self._step_up(person)
         match person.behaviour:
             case Behaviour.FORCES:
@@ -163,13 +170,22 @@ class Crowd:
         yield from self._leave()
 
     def _step_up(self, person: Person) -> Script:
+        chip = self._lane.chip
         arrived_s = self._lane.world.now_s()
+        rounds = [
+            Forehead(
+                # In a room of its own each; all come to the lane's (PROVENANCE.md).
+                skin_c=measured_c - ROOM_SLOPE * (person.room_c - ADAPTED_ROOM_C),
+                room_c=chip.room_c,
+            ).scene(chip.part)
+            for measured_c in person.forehead_c
+        ]
 
-        def forehead_c(at_s: float) -> float:
+        def scene(at_s: float) -> float:
             elapsed = int((at_s - arrived_s) / _ROUND_S)
-            return person.forehead_c[min(elapsed, len(person.forehead_c) - 1)]
+            return rounds[min(elapsed, len(rounds) - 1)](at_s)
 
-        self._lane.chip.scene = forehead_c
+        chip.scene = scene
         self._lane.contacts[InputName.PRESENCE].set(active=True)
         yield self._chance.uniform(0.3, 0.8)
 
