@@ -10,10 +10,12 @@ from pathlib import Path
 
 import msgspec
 
-from gatepost_config.settings import Lane, Paths, Pins, Screening, Sensor, Settings, decode_path
+from gatepost_config.settings import Paths, Pins, Screening, Settings, decode_path
 
 # sun_path has 108 bytes on Linux including the closing NUL: unix(7).
 _MAX_SOCKET_PATH_BYTES = 107
+# The middle of healthy adults' body temperatures, which the index is made to have.
+_HEALTHY_MIDDLE_C = 36.8
 DEFAULT_PATH = Path("/etc/gatepost/gatepost.toml")
 
 
@@ -40,7 +42,9 @@ def load(path: Path) -> Settings:
     except UnicodeDecodeError as error:
         raise ConfigError([f"{path}: not UTF-8 text (byte {error.start})."]) from None
     except OSError as error:
-        raise ConfigError([f"{path}: cannot be read: {error.strerror}."]) from None
+        remedy = "Run it with sudo, or as a user of the group gatepost."
+        remedy = f" {remedy}" if isinstance(error, PermissionError) else ""
+        raise ConfigError([f"{path}: cannot be read: {error.strerror}.{remedy}"]) from None
     try:
         raw = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # also numbers or nesting beyond reason
@@ -71,9 +75,7 @@ def parse(raw: dict[str, object], *, path: Path, text: str = "") -> Settings:
 
 def _joint_problems(
     *,
-    lane: Lane | None = None,
     screening: Screening | None = None,
-    sensor: Sensor | None = None,
     pins: Pins | None = None,
     paths: Paths | None = None,
     **_rest: object,
@@ -94,17 +96,10 @@ def _joint_problems(
             f'[paths] run_dir = "{paths.run_dir}": a socket below it has a path of {length} bytes; '
             f"choose one that is {length - _MAX_SOCKET_PATH_BYTES} bytes shorter."
         )
-    if lane and screening and sensor:
-        needed_s = screening.samples * (sensor.sample_period_s + sensor.deadline_s)
-        if needed_s > lane.measure_timeout_s:
-            problems.append(
-                f"[lane] measure_timeout_s = {lane.measure_timeout_s}: {screening.samples} "
-                f"samples every {sensor.sample_period_s} s take up to {needed_s:.2f} s; allow at "
-                "least that."
-            )
-    if sensor and sensor.deadline_s >= sensor.sample_period_s:
+    if screening and screening.limit_c - screening.guard_c < _HEALTHY_MIDDLE_C:
         problems.append(
-            f"[sensor] deadline_s = {sensor.deadline_s}: must be shorter than "
-            f"sample_period_s = {sensor.sample_period_s}."
+            f"[screening] guard_c = {screening.guard_c}: more than half of the healthy would be "
+            f"within it; with limit_c = {screening.limit_c}, at most "
+            f"{screening.limit_c - _HEALTHY_MIDDLE_C:.2f}."
         )
     return problems

@@ -18,6 +18,8 @@ _UNITS = {
     "_c": "degrees Celsius",
     "_hz": "hertz",
     "_pct": "percent",
+    "_cm": "centimetres",
+    "_v": "volts",
 }
 # What people write in place of our units; only used to say which unit is meant.
 _FOREIGN_UNIT = re.compile(r"_(ms|msec|us|min|minutes|sec|secs|seconds|h|hours|f|k|celsius)$")

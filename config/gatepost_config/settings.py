@@ -50,25 +50,44 @@ class Lane(_Section, frozen=True):
 class Screening(_Section, frozen=True):
     """When a measured person passes. It is a screening, never a diagnosis."""
 
-    # Forehead reading to index, for this device on this site. It has no honest default: a bare
-    # skin reading compared with 37.3 passes nearly every fever.
-    offset_c: Annotated[float, Meta(ge=0, le=6)]
     # Strictly more than this is referred (R004 to R006).
-    limit_c: Annotated[float, Meta(ge=35, le=42)] = 37.3
-    # Within this distance of the limit the person is measured once more.
-    guard_c: Annotated[float, Meta(ge=0, le=1)] = 0.2
+    limit_c: Annotated[float, Meta(ge=37, le=42)] = 37.3
+    # Within this distance of the limit the person is measured once more: one standard uncertainty
+    # of a calibrated instrument.
+    guard_c: Annotated[float, Meta(ge=0, le=1)] = 0.25
     # Samples of one attempt; the median counts.
-    samples: Annotated[int, Meta(ge=5, le=25)] = 5
+    samples: Annotated[int, Meta(ge=5, le=25)] = 7
+    # Skin temperature to index. With `learns` only where learning starts; the device's own is
+    # learnt from the first 50 people, and follows slowly.
+    offset_c: Annotated[float, Meta(ge=0, le=6)] = 2.5
+    learns: bool = True
+    # Where the ambient term holds: nobody was studied outside.
+    ambient_low_c: Annotated[float, Meta(ge=-30, le=24)] = 20.0
+    ambient_high_c: Annotated[float, Meta(ge=24, le=45)] = 29.0
+    # What a measurement outside is: no information, or one with a guard band that widens.
+    outside_ambient: Literal["no_information", "widen"] = "no_information"
 
 
 class Sensor(_Section, frozen=True):
     """The MLX90614 and its bus."""
 
+    # Its ordering code, printed on the can: field of view, noise and pace follow from it.
+    part: Literal["BAA", "DAA", "BBA", "BCC", "DCC", "BCK", "BCH", "DCH", "BCF", "BCI", "DCI"] = (
+        "DCC"
+    )
+    # From the can to the forehead.
+    distance_cm: Annotated[float, Meta(ge=0.5, le=60)] = 5.0
+    # Measured at the sensor: both temperatures move by 0.6 C for each volt (datasheet p. 36).
+    supply_v: Annotated[float, Meta(ge=2.6, le=3.6)] = 3.3
+    # Of skin. The part itself computes with 1.0 and is never written to.
+    emissivity: Annotated[float, Meta(ge=0.9, le=1)] = 0.98
+    # Whether a sensor that `gatepost calibrate` did not see here may be trusted.
+    calibration: Literal["required", "factory"] = "required"
+    # Nothing counts for this long after the sensor, or this process, was switched on.
+    warm_up_s: Annotated[float, Meta(ge=0, le=7200)] = 120.0
     # /dev/i2c-N. A bus of its own: other traffic couples into the reading (datasheet p. 46).
     i2c_bus: Annotated[int, Meta(ge=0, le=255)] = 3
     address: Annotated[int, Meta(ge=0x08, le=0x77)] = 0x5A
-    # The bus must stay quiet for longer than the part's refresh and settling before a read.
-    sample_period_s: Annotated[float, Meta(ge=0.2, le=2)] = 0.28
     # One word, with its repeats, must be there within this time.
     deadline_s: Annotated[float, Meta(ge=0.01, le=2)] = 0.1
 
@@ -120,11 +139,18 @@ class Paths(_Section, frozen=True):
     link_dir: Path = Path("/var/lib/gatepost/link")
     run_dir: Path = Path("/run/gatepost")
     roster: Path = Path("/etc/gatepost/roster.csv")
+    # One file a sensor, named by its id, written by `gatepost calibrate`.
+    calibration_dir: Path = Path("/etc/gatepost/calibration")
 
     @property
     def journal(self) -> Path:
         """The event log, written by the gate alone."""
         return self.gate_dir / "journal.db"
+
+    @property
+    def offset(self) -> Path:
+        """What was learnt about the thermometer, written by the gate alone."""
+        return self.gate_dir / "offset.json"
 
     @property
     def acknowledged(self) -> Path:
@@ -146,9 +172,9 @@ class Settings(_Section, frozen=True):
     """All of one gate's settings."""
 
     gate: Gate
-    screening: Screening
     link: Link
     lane: Lane = field(default_factory=Lane)
+    screening: Screening = field(default_factory=Screening)
     sensor: Sensor = field(default_factory=Sensor)
     pins: Pins = field(default_factory=Pins)
     reader: Reader = field(default_factory=Reader)

@@ -8,10 +8,11 @@ last.
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
-from gatepost.core.faults import Fault, FaultBook
+from gatepost.core.faults import SENSOR_FAULTS, Fault, FaultBook
 from gatepost.core.lane import (
     Holder,
     Json,
@@ -20,10 +21,13 @@ from gatepost.core.lane import (
     PassShown,
     Policy,
     Record,
+    SensorTrust,
     Tick,
     Written,
     advance,
 )
+from gatepost.core.offset import Offset
+from gatepost.core.sensing import Sensing
 from gatepost.core.table import OUTPUTS, SIGNALS, State
 from gatepost_hal.ports import (
     Buzzer,
@@ -50,12 +54,11 @@ HEARTBEAT_S = 0.05
 # the watchdog lets it (WatchdogSec=10), and expires soon after a loop that hangs for longer.
 FIRE_HOLD_S = 12.0
 _FIRE_RENEW_S = 0.5
-# Between visits the sensor is asked now and then, so that its fault is known before a person is.
-_IDLE_SAMPLE_S = 30.0
-_SENSOR_FAULTS = 3  # in a row, before it is a fault of the gate
-_SENSOR_SILENT_S = 3.0
 _HOUSEKEEPING_S = 5.0
 _WATCHDOG_S = 1.0
+# What the thermometer learns from, and whether the person was let in.
+_LESSONS = {"visit.admitted": True, "visit.referred": False}
+_KEEP_PEOPLE = 50  # what was learnt is written down after so many
 
 
 class EventLog(Protocol):
@@ -88,6 +91,7 @@ class Surroundings(NamedTuple):
     look_up: Callable[[str], Holder | None]  # a credential in the roster
     acknowledged_seq: Callable[[], int]  # what the link says that the server has
     ring: Callable[[], None]  # tells the link to look at the journal again
+    keep_offset: Callable[[Offset], None]  # over a restart
     notify: Callable[[str], None]  # tells the service manager, e.g. "WATCHDOG=1"
 
 
@@ -103,24 +107,21 @@ class Gate:
         hardware: Hardware,
         *,
         policy: Policy,
-        sample_period_s: float,
+        sensing: Sensing,
         log: EventLog,
         surroundings: Surroundings,
         known_faults: Mapping[Fault, str] = MappingProxyType({}),
     ) -> None:
         self._hardware = hardware
         self._policy = policy
-        self._sample_period_s = sample_period_s
+        self._sensing = sensing
         self._log = log
         self._around = surroundings
         self._faults = FaultBook()
         self._known_faults = known_faults
         self._lost = 0
         self._untold: tuple[Record, ...] = ()
-        self._sensor_faults = 0
-        self._asked_at_s: float | None = None
         now_s = hardware.clock.now_s()
-        self._next_sample_at_s = now_s + sample_period_s
         self._renew_at_s = now_s
         self._next_housekeeping_at_s = now_s
         self._next_watchdog_at_s = now_s
@@ -171,7 +172,7 @@ class Gate:
         return self._hardware.clock.now_s()
 
     def _wake_at_s(self) -> float:
-        at_s = min(self._now_s() + HEARTBEAT_S, self._next_sample_at_s)
+        at_s = min(self._now_s() + HEARTBEAT_S, self._sensing.next_at_s)
         return at_s if self.lane.deadline_at_s is None else min(at_s, self.lane.deadline_at_s)
 
     # ------------------------------------------------------------------------------------ events
@@ -186,16 +187,10 @@ class Gate:
             case ReaderFault(at_s=at_s):
                 # Not a pass of anybody: the person is told as for any unknown one.
                 self._feed(PassShown(at_s, None))
-            case SensorFault(at_s=at_s, detail=detail):
-                self._asked_at_s = None
-                self._sensor_faults += 1
-                if self._sensor_faults >= _SENSOR_FAULTS:
-                    self._write(self._faults.raised(Fault.SENSOR, at_s, detail))
-                self._feed(event)
-            case Reading(at_s=at_s):
-                self._asked_at_s = None
-                self._sensor_faults = 0
-                self._write(self._faults.cleared(Fault.SENSOR, at_s))
+            case SensorFault() | Reading():
+                self._sensing.took(event)
+                self._adopt_sensor(event.at_s)
+                self._check_sensor(event.at_s)
                 self._feed(event)
             case _:
                 self._feed(event)
@@ -209,10 +204,11 @@ class Gate:
             was = State.FIRE
         written = self._write(records)
         if self.lane.state is State.DECIDING:
-            self.lane, records = advance(self.lane, Written(event.at_s, written), self._policy)
-            self._write(records)
+            self.lane, more = advance(self.lane, Written(event.at_s, written), self._policy)
+            self._write(more)
         if self.lane.state is not was:
             self._act(was, self.lane.state)
+        self._learn(records, event.at_s)  # last: nobody waits for it
 
     # ------------------------------------------------------------------------------------ acting
 
@@ -229,8 +225,7 @@ class Gate:
         self._hardware.lamps.show(pattern.lamps)
         self._hardware.buzzer.play(pattern.buzzer_s)
         if state is State.MEASURING:
-            # A full period first: the sample must show this person, not the air before them.
-            self._next_sample_at_s = self._now_s() + self._sample_period_s
+            self._sensing.begin_attempt(self._now_s())
 
     def _renew_release(self, now_s: float) -> None:
         """Keep a release without a deadline (fire) from expiring while this loop lives."""
@@ -244,21 +239,49 @@ class Gate:
         with ExitStack() as steps:  # each of them, also when another fails; the last one first
             steps.callback(self._hardware.buzzer.play, ())
             steps.callback(self._hardware.lamps.show, frozenset())
+            if self._sensing.offset.people:  # what nobody taught is a setting, not worth keeping
+                steps.callback(self._around.keep_offset, self._sensing.offset)
             steps.callback(self._write, [record])
             steps.callback(self._around.notify, "STOPPING=1")
             steps.callback(self._hardware.turnstile.drop)
 
+    # -------------------------------------------------------------------------------- thermometer
+
     def _ask_for_sample(self, now_s: float) -> None:
-        if self._asked_at_s is not None and now_s - self._asked_at_s > _SENSOR_SILENT_S:
-            detail = f"no answer for {_SENSOR_SILENT_S} s"
-            self._write(self._faults.raised(Fault.SENSOR, now_s, detail))
-        if now_s < self._next_sample_at_s:
-            return
-        measuring = self.lane.state is State.MEASURING
-        self._next_sample_at_s = now_s + (self._sample_period_s if measuring else _IDLE_SAMPLE_S)
-        if self._asked_at_s is None:
-            self._asked_at_s = now_s
-        self._hardware.sampler.request()
+        if self._sensing.is_due(now_s, measuring=self.lane.state is State.MEASURING):
+            self._hardware.sampler.request()
+            self._check_sensor(now_s)  # it may not have answered the last time
+
+    def _check_sensor(self, now_s: float) -> None:
+        """Tell what is wrong with the thermometer, and what no longer is; the lane must know."""
+        standing = self._sensing.standing(now_s, self._hardware.clock.utc_s())
+        for fault in SENSOR_FAULTS:
+            if fault in standing:
+                self._write(self._faults.raised(fault, now_s, standing[fault]))
+            else:
+                self._write(self._faults.cleared(fault, now_s))
+        if self._sensing.distrust is not self.lane.distrust:
+            self._feed(SensorTrust(now_s, self._sensing.distrust))
+
+    def _adopt_sensor(self, now_s: float) -> None:
+        """Tell which thermometer answers, when that is another one than before."""
+        if self._sensing.instrument is not self._policy.instrument:
+            self._policy = replace(self._policy, instrument=self._sensing.instrument)
+        if self._sensing.is_new:
+            self._sensing.is_new = False
+            self._write([Record("thermometer.found", now_s, self._sensing.identity())])
+
+    def _learn(self, records: Iterable[Record], at_s: float) -> None:
+        """Learn from whoever was just admitted or referred, and now and then write down what."""
+        verdict = self.lane.visit.verdict
+        for record in records:
+            if record.type not in _LESSONS or verdict is None:
+                continue
+            is_new = self._sensing.learn(verdict, admitted=_LESSONS[record.type])
+            offset = self._sensing.offset
+            if is_new and offset.people % _KEEP_PEOPLE == 0:
+                self._around.keep_offset(offset)
+                self._write([Record("thermometer.learnt", at_s, self._sensing.told())])
 
     # --------------------------------------------------------------------------------- recording
 

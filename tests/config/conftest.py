@@ -10,7 +10,7 @@ import pytest
 from gatepost_config.load import ConfigError, load, parse
 from gatepost_config.settings import Settings
 
-# The least that a file must say.
+# What a file must say, and the offset: a number that most sites set.
 LEAST = """\
 [gate]
 site = "example-court"

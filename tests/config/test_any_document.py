@@ -77,4 +77,4 @@ def test_one_setting_more_is_taken_or_is_the_one_complaint(data, least_text):
 @given(st.text())
 def test_any_text_may_stand_beside_a_bad_document(text):
     # The text only lends its line numbers.
-    assert len(outcome({"gate": {"site": "A"}}, text=text)) == 4
+    assert len(outcome({"gate": {"site": "A"}}, text=text)) == 3

@@ -10,7 +10,7 @@ TOLD = """\
 gatepost: {path}:2: [gate] site = 'North': must be 1 to 63 of a-z, 0-9 and '-', beginning with a \
 letter or digit.
 gatepost: {path}:6: [screening] limit_f = 99: no such setting. Did you mean limit_c, a number of \
-degrees Celsius from 35 to 42, without quotes or a unit?
+degrees Celsius from 37 to 42, without quotes or a unit?
 gatepost: {path}: [link] is missing; it must say: broker_host.
 """
 COMMANDS = pytest.mark.parametrize("words", ["config check", "run", "uplink"])

@@ -33,7 +33,7 @@ def stated_range(section: str, key: str) -> list[float]:
         at -= 1
         comments.append(lines[at])
     comments.append(lines[0].partition("#")[2])
-    found = [re.findall(r"\b([\d.]+) to ([\d.]+)", comment) for comment in comments]
+    found = [re.findall(r"(?<![\w.])(-?[\d.]+) to (-?[\d.]+)", comment) for comment in comments]
     return [float(number) for number in next((pairs[-1] for pairs in found if pairs), ())]
 
 

@@ -1,6 +1,8 @@
+import re
+
 import pytest
 
-from gatepost.core.faults import FAULTS, Fault, FaultBook
+from gatepost.core.faults import FAULTS, SENSOR_FAULTS, Fault, FaultBook
 from gatepost.core.lane import Record
 
 
@@ -23,7 +25,24 @@ def test_every_fault_has_an_effect_and_a_remedy():
     assert set(FAULTS) == set(Fault)
     words = [text for each in FAULTS.values() for text in (each.effect, each.remedy)]
     assert all(len(text) > 10 for text in words)
-    assert len(set(words)) == 2 * len(Fault)
+    # Faults may share an effect, never a remedy.
+    assert len({each.remedy for each in FAULTS.values()}) == len(Fault)
+
+
+def test_what_a_fault_is_called_is_unique_and_fit_for_a_topic():
+    assert len({fault.value for fault in Fault}) == len(Fault)  # else one is an alias
+    assert all(re.fullmatch(r"[a-z]+(_[a-z]+)*", fault.value) for fault in Fault)
+
+
+def test_the_faults_of_the_sensor_are_those_that_bear_its_name_and_the_calibrations():
+    named = {fault for fault in Fault if fault.value.startswith(("sensor", "calibration"))}
+    assert set(SENSOR_FAULTS) == named
+    assert len(set(SENSOR_FAULTS)) == len(SENSOR_FAULTS)
+
+
+def test_every_fault_of_the_sensor_ends_entries_with_staff_but_a_calibration_past_its_date():
+    no_pass = {fault for fault in Fault if "no information is never a pass" in FAULTS[fault].effect}
+    assert no_pass == set(SENSOR_FAULTS) - {Fault.CALIBRATION_DUE}
 
 
 @pytest.mark.parametrize("fault", Fault)

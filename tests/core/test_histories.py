@@ -18,6 +18,8 @@ LIKELY = [
     "deadline",
     "leaves arrives",
     "fire fire_over",
+    "arrives distrust shows_pass trust cool",
+    "arrives shows_pass near distrust trust deadline cool",
 ]
 FEW = settings(max_examples=150, deadline=None)
 
@@ -91,3 +93,17 @@ def test_the_same_history_always_ends_the_same(data, histories, new_walk):
     one, other = new_walk(), new_walk()
     assert one.does(words) == other.does(words)
     assert (one.lane, one.records) == (other.lane, other.records)
+
+
+@FEW
+@given(data=st.data())
+def test_nobody_is_admitted_by_an_attempt_that_spoke_against_its_thermometer(
+    data, histories, new_walk
+):
+    doubted = tainted = False
+    for word, before, after, records in lives(new_walk(), data.draw(histories)):
+        doubted = word == "distrust" or (doubted and word != "trust")
+        begins = after.state is State.MEASURING and before.state is not State.MEASURING
+        tainted = doubted or (tainted and not begins)
+        if "visit.admitted" in [record.type for record in records]:
+            assert not tainted

@@ -2,10 +2,13 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 
+from gatepost.core.correction import Correction
 from gatepost.core.lane import Holder
+from gatepost.core.screening import Instrument
 from gatepost.core.table import TABLE, State
 from gatepost_hal.ports import Reading
 
@@ -14,38 +17,64 @@ NOBODY = {"direction": "entry", "subject": None, "category": None}
 COOL = {
     "zone": "pass",
     "reason": "below_limit",
+    "say": "please go",
     "index_c": 36.59,
+    "guard_c": 0.2,
+    "offset_c": 2.43,
     "object_c": 34.16,
-    "ambient_c": 24.0,
+    "skin_c": 34.16,
+    "skin_max_c": 34.22,
     "spread_c": 0.12,
+    "ambient_c": [24.0, 24.0],
     "samples_c": [34.1, 34.16, 34.22, 34.14, 34.18],
+    "calibration": None,
 }
 NEAR = {
     "zone": "recheck",
     "reason": "near_limit",
+    "say": "hold still, once more",
     "index_c": 37.28,
+    "guard_c": 0.2,
+    "offset_c": 2.43,
     "object_c": 34.85,
-    "ambient_c": 24.0,
+    "skin_c": 34.85,
+    "skin_max_c": 34.89,
     "spread_c": 0.08,
+    "ambient_c": [24.0, 24.0],
     "samples_c": [34.81, 34.83, 34.85, 34.87, 34.89],
+    "calibration": None,
 }
 FEVER = {
     "zone": "refer",
     "reason": "above_limit",
+    "say": "please wait for staff",
     "index_c": 38.87,
+    "guard_c": 0.2,
+    "offset_c": 2.43,
     "object_c": 36.44,
-    "ambient_c": 24.0,
+    "skin_c": 36.44,
+    "skin_max_c": 36.48,
     "spread_c": 0.08,
+    "ambient_c": [24.0, 24.0],
     "samples_c": [36.4, 36.44, 36.48, 36.42, 36.46],
+    "calibration": None,
 }
+# The numbers that a thermometer gives are told also while it is not believed.
+ERRATIC = COOL | {"zone": "no_information", "reason": "erratic", "say": "please wait for staff"}
 NOTHING = {
     "zone": "no_information",
     "reason": "too_few_samples",
+    "say": "hold still, once more",
     "index_c": None,
+    "guard_c": None,
+    "offset_c": None,
     "object_c": None,
-    "ambient_c": None,
+    "skin_c": None,
+    "skin_max_c": None,
     "spread_c": None,
+    "ambient_c": [],
     "samples_c": [],
+    "calibration": None,
 }
 RECHECK = {"outcome": "recheck", "rules": ["R018"], "attempt": 1}
 
@@ -91,6 +120,18 @@ GOLDEN = [
         "arrives shows_pass deadline deadline deadline deadline deadline",
         "visit.referred",
         {"visit": 1, **WHO, "outcome": "refer", "rules": ["R017", "ours"], "attempt": 3, **NOTHING},
+    ),
+    (
+        "arrives distrust shows_pass cool",
+        "visit.referred",
+        {
+            "visit": 1,
+            **WHO,
+            "outcome": "refer",
+            "rules": ["R017", "ours"],
+            "attempt": 1,
+            **ERRATIC,
+        },
     ),
     (
         "arrives shows_pass cool",
@@ -158,21 +199,40 @@ def test_a_record_speaks_of_the_holder_of_its_own_visit(walk):
     }
 
 
-@pytest.mark.parametrize(("object_c", "ambient_c"), [(math.nan, 24.0), (34.1, -math.inf)])
-def test_a_record_of_samples_that_are_no_numbers_is_ready_for_json(object_c, ambient_c, walk):
-    walk.to(State.MEASURING).samples([object_c] * 5, ambient_c)
+@pytest.mark.parametrize(
+    ("objects_c", "ambient_c"), [([math.nan] * 5, 24.0), ([34.1, 34.2] * 3, -math.inf)]
+)
+def test_a_record_of_samples_that_are_no_numbers_is_ready_for_json(objects_c, ambient_c, walk):
+    walk.to(State.MEASURING).samples(objects_c, ambient_c)
+    walk.does("deadline")
     assert walk.types == ["visit.rechecked"]
-    assert json.loads(json.dumps(walk.records[-1].data, allow_nan=False))["index_c"] is None
+    told = json.loads(json.dumps(walk.records[-1].data, allow_nan=False))
+    assert (told["reason"], told["index_c"]) == ("no_number", None)
 
 
-def test_celsius_are_told_in_hundredths_and_the_index_as_it_was_compared(walk):
-    walk.to(State.MEASURING)
-    for object_c in (34.104, 34.156, 34.221, 34.143, 34.187):
-        walk.feed(Reading(walk.next_s(), object_c, 23.456))
+def test_celsius_are_told_in_hundredths_and_the_index_as_it_was_compared(new_walk, policy):
+    policy = replace(policy, instrument=replace(policy.instrument, offset_c=2.43349))
+    walk = new_walk(policy=policy).to(State.MEASURING)
+    for n, object_c in enumerate((34.104, 34.156, 34.221, 34.143, 34.187)):
+        walk.feed(Reading(walk.next_s(), object_c, 23.446 + n / 100))
     data = walk.records[-1].data
     assert data["samples_c"] == [34.1, 34.16, 34.22, 34.14, 34.19]
-    numbers = [data[key] for key in ("index_c", "object_c", "ambient_c", "spread_c")]
-    assert numbers == [36.684, 34.16, 23.46, 0.12]
+    keys = ("index_c", "offset_c", "object_c", "skin_c", "skin_max_c", "spread_c")
+    assert [data[key] for key in keys] == [36.686, 2.433, 34.16, 34.16, 34.22, 0.12]
+    assert data["ambient_c"] == [23.45, 23.49]
+
+
+def test_what_was_corrected_is_told_beside_what_was_measured(new_walk, policy, chip, calibration):
+    correction = Correction(supply_v=3.3, emissivity=0.98, calibration=calibration)
+    policy = replace(policy, instrument=Instrument(2.0, doubt_c=0.25, correction=correction))
+    walk = new_walk(policy=policy).to(State.MEASURING)
+    for object_c in (34.1, 34.16, 34.22, 34.14, 34.18):
+        walk.feed(Reading(walk.next_s(), object_c, 22.18, chip))
+    data = walk.records[-1].data
+    # 34.16 - 0.18 is 33.92 by the calibration; skin adds 0.24 for what it mirrors of the room.
+    assert (data["object_c"], data["skin_c"], data["skin_max_c"]) == (34.16, 34.15, 34.21)
+    assert (data["ambient_c"], data["spread_c"]) == ([22.0, 22.0], 0.13)
+    assert (data["guard_c"], data["calibration"]) == (0.45, "00a1b2c3d4e5f607/2026-01-02")
 
 
 @pytest.mark.parametrize(

@@ -1,33 +1,38 @@
 """The whole gate process on a simulated lane, in virtual time: nothing is patched, nobody waits."""
 
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import pytest
 
-from gatepost.core.lane import Holder
+from gatepost.core.correction import Calibration
+from gatepost.core.lane import Holder, Policy
+from gatepost.core.offset import Offset
+from gatepost.core.sensing import Sensing
 from gatepost.core.table import Span, State
 from gatepost.gate import Gate, Hardware, Surroundings
+from gatepost.wiring import thermometer
 from gatepost.wiring.lane import policy
 from gatepost_config.load import parse
-from gatepost_hal.ports import Direction, InputName, Lamp
+from gatepost_config.settings import Settings
+from gatepost_hal.ports import Direction, InputName, Lamp, Reading
 from gatepost_hal.simulated.lane import SimulatedLane
 from gatepost_hal.simulated.people.crowd import Person
+from gatepost_hal.simulated.scenes import Forehead
 from gatepost_hal.simulated.world import World
 from gatepost_services.journal import Entry, JournalError
 
-# The defaults, with the offset of the camera that the people's readings come from.
-POLICY = policy(
-    parse(
-        {
-            "gate": {"site": "s", "name": "g"},
-            "screening": {"offset_c": 2.43},
-            "link": {"broker_host": "127.0.0.1"},
-        },
-        path=Path("scenario"),
-    )
-)
+# A thermometer that reads what it sees: the scene is what the part says, and k is that of the
+# camera that the people's readings come from. What a real one adds, a test asks for.
+PLAIN_SENSOR = {"calibration": "factory", "supply_v": 3.0, "emissivity": 1.0, "warm_up_s": 0}
+PLAIN_SCREENING = {"offset_c": 2.43, "learns": False}
+# One that stands in the world of `gatepost_hal.simulated.scenes`: 3.3 V, skin, 5 cm.
+REAL_SUPPLY_V = 3.3
+REAL_SENSOR = {"supply_v": REAL_SUPPLY_V, "emissivity": 0.98}
+NOTHING: Mapping[str, object] = MappingProxyType({})
 RESIDENT = Holder("subject-1", "resident")
 WELL_C, FEVERISH_C, NEAR_LIMIT_C = 34.0, 36.2, 34.9
 
@@ -41,6 +46,9 @@ _PASS = {
     State.REFERRED: "KNOWN",
     State.REFUSED: "UNKNOWN",
 }
+
+
+_DECISION = {State.RELEASED: "visit.admitted", State.REFERRED: "visit.referred"}
 
 
 class MemoryLog:
@@ -67,39 +75,88 @@ class MemoryLog:
         return 0
 
 
-class Stage:
-    """One lane with its controller, and what a person or a test can do there."""
+def settings_of(sensor: Mapping[str, object], screening: Mapping[str, object]) -> Settings:
+    """Return the settings of a gate; nothing of this machine is read for them."""
+    return parse(
+        {
+            "gate": {"site": "s", "name": "g"},
+            "screening": PLAIN_SCREENING | screening,
+            "sensor": PLAIN_SENSOR | sensor,
+            "link": {"broker_host": "127.0.0.1"},
+            "paths": {"calibration_dir": "/nonexistent"},
+        },
+        path=Path("scenario"),
+    )
 
-    def __init__(self, *, seed: int = 1, log: MemoryLog | None = None) -> None:
+
+class Stage:
+    """One lane with its controller, and what a person or a test can do there.
+
+    Args:
+        seed: of the part: its noise, and its identity.
+        sensor: settings that differ from `PLAIN_SENSOR`; `screening` likewise.
+        calibrations: by sensor id; `offsets`, learnt before, by device.
+        keep_offset: what to do with what was learnt, beside noting it in `kept`.
+        prepare: called with the lane before the gate is switched on.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int = 1,
+        sensor: Mapping[str, object] = NOTHING,
+        screening: Mapping[str, object] = NOTHING,
+        calibrations: Mapping[str, Calibration] = MappingProxyType({}),
+        offsets: Mapping[str, Offset] = MappingProxyType({}),
+        keep_offset: Callable[[Offset], None] = lambda _offset: None,
+        prepare: Callable[[SimulatedLane], None] = lambda _lane: None,
+    ) -> None:
         self.world = World()
         self.lane = SimulatedLane(self.world, seed=seed)
-        self.log = log or MemoryLog()
+        prepare(self.lane)
+        self.log = MemoryLog()
         self.roster = {"KNOWN": RESIDENT}
         self.notified: list[str] = []
         self.rings = 0
         self.acknowledged = 0
-        self.gate = Gate(
-            Hardware(
-                clock=self.world,
-                mailbox=self.lane.mailbox,
-                sampler=self.lane.sampler,
-                turnstile=self.lane.gpio.turnstile,
-                lamps=self.lane.gpio.lamps,
-                buzzer=self.lane.gpio.buzzer,
-                inputs=self.lane.gpio.inputs,
-            ),
-            policy=POLICY,
-            sample_period_s=0.28,
+        self.kept: list[Offset] = []
+        self.measured: tuple[Reading, ...] = ()  # the last attempt of the last `screen`
+        settings = settings_of(sensor, screening)
+        self.policy: Policy = policy(settings)
+        setup = thermometer.setup(settings, dict(offsets))._replace(calibrations=calibrations)
+        self.hardware = Hardware(
+            clock=self.world,
+            mailbox=self.lane.mailbox,
+            sampler=self.lane.sampler,
+            turnstile=self.lane.gpio.turnstile,
+            lamps=self.lane.gpio.lamps,
+            buzzer=self.lane.gpio.buzzer,
+            inputs=self.lane.gpio.inputs,
+        )
+        self.gate = self._gate(Sensing(setup, self.world.now_s()), keep_offset)
+        self.play(1.0)
+        # The first sample tells which thermometer there is. What follows is the tests' own.
+        self.found, self.log.entries = self.log.entries, []
+        self.rings = 0
+
+    def _gate(self, sensing: Sensing, keep_offset: Callable[[Offset], None]) -> Gate:
+        def keep(offset: Offset) -> None:
+            self.kept.append(offset)
+            keep_offset(offset)
+
+        return Gate(
+            self.hardware,
+            policy=self.policy,
+            sensing=sensing,
             log=self.log,
             surroundings=Surroundings(
                 look_up=self.roster.get,
                 acknowledged_seq=lambda: self.acknowledged,
                 ring=self._ring,
+                keep_offset=keep,
                 notify=self.notified.append,
             ),
         )
-        self.lane.chip.settle(24.0)
-        self.play(1.0)
 
     def _ring(self) -> None:
         self.rings += 1
@@ -120,10 +177,30 @@ class Stage:
             self.gate.turn()
         return condition()
 
-    def step_up(self, forehead_c: float) -> None:
-        self.lane.chip.scene = lambda _at_s: forehead_c
+    def step_up(self, forehead: float | Forehead) -> None:
+        """Let somebody step up: a forehead, or what the part makes of one."""
+        if isinstance(forehead, Forehead):
+            self.lane.chip.scene = forehead.scene(self.lane.chip.part)
+        else:
+            self.lane.chip.scene = lambda _at_s: forehead
         self.lane.contacts[InputName.PRESENCE].set(active=True)
         self.play(0.1)
+
+    def screen(self, forehead: float | Forehead) -> Mapping[str, Any]:
+        """Let somebody come, be measured until it is decided, and leave; return the decision."""
+        self.step_up(forehead)
+        self.scan()
+        ended = (State.RELEASED, State.REFERRED)
+        assert self.play_until(lambda: self.state in ended, 60.0), self.state
+        data = self.last(_DECISION[self.state]).data
+        self.measured = self.gate.lane.visit.samples
+        if self.state is State.RELEASED:
+            assert self.lane.push(Direction.ENTRY)
+            self.play(1.0)
+        self.lane.chip.scene = lambda _at_s: self.lane.chip.room_c
+        self.walk_off()
+        assert self.state is State.IDLE
+        return data
 
     def walk_off(self) -> None:
         self.lane.contacts[InputName.PRESENCE].set(active=False)
@@ -143,7 +220,7 @@ class Stage:
         """
         if state in (State.ENTRY_ENDING, State.EXIT_ENDING):
             self.reach(State.RELEASED if state is State.ENTRY_ENDING else State.LEAVING)
-            self.play(POLICY.spans_s[Span.RELEASE_HOLD])
+            self.play(self.policy.spans_s[Span.RELEASE_HOLD])
         elif state is State.FIRE:
             self.touch(InputName.FIRE, active=True)
         elif state is State.LEAVING:
@@ -151,7 +228,7 @@ class Stage:
         elif state is not State.IDLE:
             self.step_up(_FOREHEAD_C.get(state, WELL_C))
         if state is State.CLEARING:
-            self.play(POLICY.spans_s[Span.PASS_TIMEOUT])
+            self.play(self.policy.spans_s[Span.PASS_TIMEOUT])
         elif state in _PASS:
             self.scan(_PASS[state])
         assert self.play_until(lambda: self.state is state, 30.0), f"{self.state} for {state}"
@@ -159,6 +236,22 @@ class Stage:
     @property
     def state(self) -> State:
         return self.gate.lane.state
+
+    @property
+    def faults(self) -> list[str]:
+        """Return what was told of faults, as "raised sensor", in order."""
+        told = [entry for entry in self.log.entries if entry.type.startswith("fault.")]
+        return [f"{entry.type.removeprefix('fault.')} {entry.data['fault']}" for entry in told]
+
+    @property
+    def attempts(self) -> list[Mapping[str, Any]]:
+        """Return what was told of each attempt to measure, in order."""
+        return [entry.data for entry in self.log.entries if "zone" in entry.data]
+
+    @property
+    def verdicts(self) -> list[tuple[str, str]]:
+        """Return what followed from each attempt to measure, and why."""
+        return [(attempt["outcome"], attempt["reason"]) for attempt in self.attempts]
 
     @property
     def types(self) -> list[str]:
@@ -195,15 +288,32 @@ def make_stage():
 
 
 @pytest.fixture
+def make_real(make_stage):
+    """Make stages whose sensor looks at real foreheads, in a room it has stood in for long."""
+
+    def make(*, room_c=24.0, sensor=NOTHING, prepare=lambda _lane: None, **keywords):
+        def set_up(lane):
+            lane.chip.supply_v = REAL_SUPPLY_V
+            lane.chip.settle(room_c)
+            prepare(lane)
+
+        return make_stage(sensor=REAL_SENSOR | sensor, prepare=set_up, **keywords)
+
+    return make
+
+
+@pytest.fixture
 def config(tmp_path):
     """A settings file of a gate whose folders are there, and its roster and broker are not."""
-    for name in ("gate", "link", "run/gate", "run/link"):
+    for name in ("gate", "link", "run/gate", "run/link", "calibration"):
         (tmp_path / name).mkdir(parents=True)
     path = tmp_path / "gatepost.toml"
     path.write_text(
         '[gate]\nsite = "s"\nname = "g"\n[screening]\noffset_c = 2.43\n'
+        '[sensor]\ncalibration = "factory"\nsupply_v = 3.0\nwarm_up_s = 0\n'
         '[link]\nbroker_host = "127.0.0.1"\nbroker_port = 1\n'
         f'[paths]\ngate_dir = "{tmp_path}/gate"\nlink_dir = "{tmp_path}/link"\n'
         f'run_dir = "{tmp_path}/run"\nroster = "{tmp_path}/roster.csv"\n'
+        f'calibration_dir = "{tmp_path}/calibration"\n'
     )
     return path

@@ -24,34 +24,6 @@ def released_ever(stage, duration_s):
 # ------------------------------------------------------------------------------------ thermometer
 
 
-ONSETS_S = [None, 0.05, 0.35, 0.65, 0.95, 1.25]
-# A part that freezes later than this has delivered four live conversions of the five.
-LATEST_FREEZE_S = 0.7
-
-
-@pytest.mark.parametrize(
-    ("fault", "after_s"),
-    [
-        (fault, after_s)
-        for fault, after_s in itertools.product(ChipFault, ONSETS_S)
-        if fault is not ChipFault.FROZEN or after_s is None or after_s < LATEST_FREEZE_S
-    ],
-)
-def test_no_fault_of_the_sensor_ends_in_a_pass(stage, fault, after_s):
-    # None: the fault was there before the person. The others: so long after the pass was shown.
-    if after_s is None:
-        stage.lane.chip.fault = fault
-        stage.play(35.0)
-    stage.step_up(WELL_C)
-    stage.scan()
-    if after_s is not None:
-        stage.play_until(lambda: False, max(0.0, after_s - 0.1))
-        stage.lane.chip.fault = fault
-    assert not released_ever(stage, 40.0)
-    assert "visit.referred" in stage.types
-    assert stage.last("visit.referred").data["zone"] == "no_information"
-
-
 def test_the_sensors_fault_is_told_once_and_its_recovery_once(stage):
     stage.lane.chip.fault = ChipFault.NACK
     stage.play(600.0)

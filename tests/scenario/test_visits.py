@@ -28,10 +28,12 @@ def test_the_decision_says_what_was_measured_and_by_which_rules(stage):
     stage.play(3.0)
     data = stage.last("visit.admitted").data
     assert data["rules"] == ["R001", "R006", "R067"]
-    assert len(data["samples_c"]) == 5
+    assert len(data["samples_c"]) == 7
     assert data["subject"] == "subject-1"
     assert abs(data["index_c"] - (WELL_C + 2.43)) < 0.5
-    assert abs(data["ambient_c"] - 24.4) < 0.02  # the room, and the part's own warmth
+    # The room, and the part's own warmth: at the first and at the last sample.
+    assert data["ambient_c"] == pytest.approx([24.4, 24.4], abs=0.011)
+    assert data["calibration"] is None
 
 
 def test_the_admission_is_on_disk_before_the_relay_moves(stage):

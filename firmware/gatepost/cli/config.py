@@ -3,6 +3,7 @@
 import argparse
 
 from gatepost.cli.process import add_config_argument
+from gatepost.wiring.thermometer import check_part
 from gatepost_config.load import load
 
 
@@ -15,5 +16,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Check the file; problems become messages and status 2 in `gatepost.cli.main`."""
     settings = load(args.config)
+    check_part(settings, args.config)
     print(f"{args.config}: good, for gate {settings.gate.name} of site {settings.gate.site}")
     return 0

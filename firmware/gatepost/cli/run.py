@@ -7,6 +7,7 @@ from gatepost import __version__
 from gatepost.cli.main import fail
 from gatepost.cli.process import Stopper, add_config_argument, log_to_stderr
 from gatepost.wiring.lane import gate, real_hardware, system_boot_id
+from gatepost.wiring.thermometer import check_part
 from gatepost_config.load import load
 from gatepost_hal.gpio import GpioError
 from gatepost_services.sd_notify import notify
@@ -20,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Control the turnstile until SIGTERM."""
     settings = load(args.config)
+    check_part(settings, args.config)
     log_to_stderr()
     stop = Stopper()
     with ExitStack() as closing:

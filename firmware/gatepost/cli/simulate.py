@@ -15,6 +15,7 @@ from gatepost import __version__
 from gatepost.cli.process import Stopper, add_config_argument, log_to_stderr
 from gatepost.gate import Gate, Hardware
 from gatepost.wiring.lane import gate
+from gatepost.wiring.thermometer import check_part
 from gatepost_config.load import load
 from gatepost_hal.ports import Direction
 from gatepost_hal.simulated.lane import SimulatedLane
@@ -22,6 +23,7 @@ from gatepost_hal.simulated.people.crowd import Crowd, people
 from gatepost_hal.simulated.world import World
 from gatepost_services.sd_notify import notify
 
+_SETTLING_S = 11.0  # until the sensor, asked every 10 s while it warms up, is found warm
 _VIEW_PERIOD_S = 0.1  # of virtual time, between two lines of --trace
 _MOST_PEOPLE = 1_000_000
 _SLOWEST, _FASTEST = 0.1, 1000.0
@@ -55,9 +57,12 @@ def add_people_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Control a simulated turnstile until everybody has been there, or SIGTERM."""
     settings = load(args.config)
+    check_part(settings, args.config)
     log_to_stderr()
     stop = Stopper()
-    world = World(start_utc_s=time.time(), pace=_pacer(args.speed))
+    # The thermometer warms up before anybody comes; nobody wants to watch that.
+    opens_at_s = settings.sensor.warm_up_s + _SETTLING_S
+    world = World(start_utc_s=time.time(), pace=_pacer(args.speed, opens_at_s))
     lane = SimulatedLane(world, seed=args.seed)
     done = _read_progress(args.progress)
     crowd = Crowd(
@@ -66,6 +71,7 @@ def run(args: argparse.Namespace) -> int:
         seed=args.seed + done,
         first=done,
         on_done=lambda count: _write_progress(args.progress, count),
+        start_at_s=opens_at_s,
     )
     hardware = Hardware(
         clock=world,
@@ -102,12 +108,17 @@ def _speed(text: str) -> float:
     return speed
 
 
-def _pacer(speed: float) -> Callable[[float], None]:
-    """Return what holds virtual time back to `speed` times real time."""
-    started_s = time.monotonic()
+def _pacer(speed: float, from_s: float) -> Callable[[float], None]:
+    """Return what holds virtual time back to `speed` times real time, once it has come so far."""
+    started_s: float | None = None
 
     def pace(at_s: float) -> None:
-        left_s = started_s + at_s / speed - time.monotonic()
+        nonlocal started_s
+        if at_s < from_s:
+            return
+        if started_s is None:
+            started_s = time.monotonic()
+        left_s = started_s + (at_s - from_s) / speed - time.monotonic()
         if left_s > 0:
             time.sleep(left_s)
 

@@ -14,6 +14,13 @@ class Fault(Enum):
     """Something that is wrong until it is mended."""
 
     SENSOR = "sensor"  # the thermometer fails again and again
+    SENSOR_UNTRUSTED = "sensor_untrusted"  # not the chip that was calibrated, or never calibrated
+    SENSOR_FROZEN = "sensor_frozen"  # the same value for ever
+    SENSOR_ERRATIC = "sensor_erratic"  # an ambient that no gate can have
+    SENSOR_DISTURBED = "sensor_disturbed"  # too many transfers have to be repeated
+    SENSOR_UNBALANCED = "sensor_unbalanced"  # warming up, or in wind or sun
+    SENSOR_DRIFTED = "sensor_drifted"  # the middle of the people has moved away
+    CALIBRATION_DUE = "calibration_due"
     READER = "reader"  # the pass reader is gone
     ROSTER = "roster"  # nobody knows which passes are known
     JOURNAL = "journal"  # events cannot be written
@@ -26,10 +33,32 @@ class Consequence(NamedTuple):
     remedy: str
 
 
+_NO_PASS = "entries end with staff: no information is never a pass"
+
 FAULTS = {
     Fault.SENSOR: Consequence(
-        "entries end with staff: no information is never a pass",
+        _NO_PASS,
         "check the sensor's wiring, supply and I2C bus",
+    ),
+    Fault.SENSOR_UNTRUSTED: Consequence(
+        _NO_PASS,
+        "run gatepost calibrate for this sensor, or put the calibrated one back",
+    ),
+    Fault.SENSOR_FROZEN: Consequence(_NO_PASS, "switch the sensor's supply off and on; replace it"),
+    Fault.SENSOR_ERRATIC: Consequence(
+        _NO_PASS, "check the sensor's supply and its place; replace it"
+    ),
+    Fault.SENSOR_DISTURBED: Consequence(
+        _NO_PASS, "shorten or shield the sensor's cable, give it a bus of its own"
+    ),
+    Fault.SENSOR_UNBALANCED: Consequence(
+        _NO_PASS, "it ends by itself; if it returns, keep sun, wind and heat off the sensor"
+    ),
+    Fault.SENSOR_DRIFTED: Consequence(
+        _NO_PASS, "clean the lens and calibrate; if the sensor is right, many people have a fever"
+    ),
+    Fault.CALIBRATION_DUE: Consequence(
+        "none yet: the calibration goes on to count", "run gatepost calibrate with a blackbody"
     ),
     Fault.READER: Consequence(
         "no pass can be read; exit and fire work", "check the reader's plug; it is looked for"
@@ -43,6 +72,19 @@ FAULTS = {
         "free disk space, or replace the SD card",
     ),
 }
+
+
+# Those that `gatepost.core.sensing` finds.
+SENSOR_FAULTS = (
+    Fault.SENSOR,
+    Fault.SENSOR_UNTRUSTED,
+    Fault.SENSOR_FROZEN,
+    Fault.SENSOR_ERRATIC,
+    Fault.SENSOR_DISTURBED,
+    Fault.SENSOR_UNBALANCED,
+    Fault.SENSOR_DRIFTED,
+    Fault.CALIBRATION_DUE,
+)
 
 
 @dataclass(slots=True)

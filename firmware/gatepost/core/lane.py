@@ -10,7 +10,16 @@ from math import isfinite
 from typing import NamedTuple, TypeAlias
 
 from gatepost.core.rules import UNKNOWN_PASS, Decision, Facts, Outcome, decide
-from gatepost.core.screening import Limits, Verdict, Zone, judge
+from gatepost.core.screening import (
+    GUIDANCE,
+    Instrument,
+    Limits,
+    Reason,
+    Verdict,
+    Zone,
+    is_complete,
+    judge,
+)
 from gatepost.core.table import OUTPUTS, TABLE, Span, State, Trigger
 from gatepost_hal.ports import Direction, InputChanged, InputName, Reading, SensorFault
 
@@ -38,21 +47,29 @@ class Written(NamedTuple):
     ok: bool
 
 
+class SensorTrust(NamedTuple):
+    """Whether the thermometer can be believed has changed; `distrust` says why not, None is yes."""
+
+    at_s: float
+    distrust: Reason | None
+
+
 class Tick(NamedTuple):
     """Time has come so far."""
 
     at_s: float
 
 
-LaneEvent = Reading | SensorFault | InputChanged | PassShown | Written | Tick
+LaneEvent = Reading | SensorFault | InputChanged | PassShown | Written | SensorTrust | Tick
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What the site decides: durations, limits, attempts."""
+    """What the site decides: durations, limits, attempts; and the thermometer that it has."""
 
     spans_s: Mapping[Span, float]
     limits: Limits
+    instrument: Instrument
     measure_attempts: int
 
 
@@ -65,6 +82,7 @@ class Visit:
     attempt: int = 0
     near_limit: bool = False  # a finished attempt had an index near the limit
     samples: tuple[Reading, ...] = ()
+    distrust: Reason | None = None  # what spoke against the thermometer during this attempt
     verdict: Verdict | None = None
     decision: Decision | None = None
 
@@ -88,6 +106,7 @@ class Lane:
     visit: Visit = Visit(0)
     present: bool = False
     fire: bool = False
+    distrust: Reason | None = None  # what speaks against the thermometer now
 
 
 class ImpossibleTriggerError(RuntimeError):
@@ -123,6 +142,10 @@ def _with_levels(lane: Lane, event: LaneEvent) -> tuple[Lane, Trigger | None]:
         case InputChanged(name=InputName.FIRE, active=active) if active != lane.fire:
             trigger = Trigger.FIRE_RAISED if active else Trigger.FIRE_CLEARED
             return replace(lane, fire=active), trigger
+        case SensorTrust(distrust=distrust):
+            # What was against it once in an attempt stays against that attempt.
+            visit = replace(lane.visit, distrust=distrust or lane.visit.distrust)
+            return replace(lane, distrust=distrust, visit=visit), None
         case _:
             return lane, None
 
@@ -152,7 +175,7 @@ def _interpret(lane: Lane, event: LaneEvent, policy: Policy) -> tuple[Lane, Trig
         case Reading() if lane.state is State.MEASURING and event.at_s > lane.entered_at_s:
             samples = (*lane.visit.samples, event)
             lane = replace(lane, visit=replace(lane.visit, samples=samples))
-            if len(samples) < policy.limits.samples:
+            if not is_complete(samples, policy.limits):
                 return lane, None
             return _conclude(lane, policy)
         case Written(ok=ok) if lane.state is State.DECIDING:
@@ -185,11 +208,12 @@ _TRIGGER_OF = {
 def _conclude(lane: Lane, policy: Policy) -> tuple[Lane, Trigger]:
     """Judge the samples of this attempt and decide."""
     visit = lane.visit
-    verdict = judge(visit.samples, policy.limits)
+    verdict = judge(visit.samples, policy.limits, policy.instrument).distrusted(visit.distrust)
+    attempts = min(policy.measure_attempts, GUIDANCE[verdict.reason].attempts)
     facts = Facts(
         pass_known=visit.holder is not None,
         verdict=verdict,
-        attempts_left=policy.measure_attempts - visit.attempt,
+        attempts_left=max(0, attempts - visit.attempt),
         near_limit_before=visit.near_limit,
     )
     decision = decide(facts, policy.limits.limit_c)
@@ -204,7 +228,7 @@ def _step(
     step = TABLE[lane.state].steps.get(trigger)
     if step is None:
         raise ImpossibleTriggerError(f"{trigger.name} in state {lane.state.name}")
-    records = tuple(Record(type_, at_s, _data(type_, lane)) for type_ in step.records)
+    records = tuple(Record(type_, at_s, _data(type_, lane, policy)) for type_ in step.records)
     return (lane if step.to is lane.state else _enter(lane, step.to, at_s, policy)), records
 
 
@@ -213,13 +237,19 @@ def _enter(lane: Lane, state: State, at_s: float, policy: Policy) -> Lane:
     if state is State.AWAITING_PASS:
         visit = Visit(visit.number + 1)
     elif state is State.MEASURING:
-        visit = replace(visit, attempt=visit.attempt + 1, samples=(), verdict=None, decision=None)
+        visit = Visit(
+            visit.number,
+            holder=visit.holder,
+            attempt=visit.attempt + 1,
+            near_limit=visit.near_limit,
+            distrust=lane.distrust,
+        )
     span = OUTPUTS[state].until
     deadline_at_s = None if span is None else at_s + policy.spans_s[span]
     return replace(lane, state=state, entered_at_s=at_s, deadline_at_s=deadline_at_s, visit=visit)
 
 
-def _data(type_: str, lane: Lane) -> Mapping[str, Json]:
+def _data(type_: str, lane: Lane, policy: Policy) -> Mapping[str, Json]:
     """Return the data of a record, by the family of its type."""
     visit = lane.visit
     holder = visit.holder
@@ -235,29 +265,36 @@ def _data(type_: str, lane: Lane) -> Mapping[str, Json]:
     data["subject"] = None if holder is None else holder.subject
     data["category"] = None if holder is None else holder.category
     if family == "visit" and visit.decision is not None:
-        data |= _decision_data(visit, visit.decision)
+        data |= _decision_data(visit, visit.decision, policy)
     return data
 
 
-def _decision_data(visit: Visit, decision: Decision) -> dict[str, Json]:
+def _decision_data(visit: Visit, decision: Decision, policy: Policy) -> dict[str, Json]:
     data: dict[str, Json] = {
         "outcome": decision.outcome.value,
         "rules": list(decision.rules),
         "attempt": visit.attempt,
     }
     if (verdict := visit.verdict) is not None:
+        calibration = policy.instrument.correction.calibration
         data |= {
             "zone": verdict.zone.value,
             "reason": verdict.reason.value,
+            "say": GUIDANCE[verdict.reason].say,
             "index_c": verdict.index_c,
+            "guard_c": verdict.guard_c,
+            "offset_c": _rounded(verdict.offset_c, 3),
             "object_c": _rounded(verdict.object_c),
-            "ambient_c": _rounded(verdict.ambient_c),
+            "skin_c": _rounded(verdict.skin_c),
+            "skin_max_c": _rounded(verdict.max_c),
             "spread_c": _rounded(verdict.spread_c),
+            "ambient_c": [_rounded(ambient_c) for ambient_c in verdict.ambient_c or ()],
             "samples_c": [_rounded(sample.object_c) for sample in visit.samples],
+            "calibration": None if calibration is None else calibration.name,
         }
     return data
 
 
-def _rounded(celsius: float | None) -> float | None:
+def _rounded(celsius: float | None, digits: int = 2) -> float | None:
     """Return hundredths of what was measured (the part resolves 0.02 C), None for no number."""
-    return None if celsius is None or not isfinite(celsius) else round(celsius, 2)
+    return None if celsius is None or not isfinite(celsius) else round(celsius, digits)

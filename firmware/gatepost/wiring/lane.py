@@ -1,7 +1,6 @@
 """Builds the gate process: real hardware, journal, roster, loop."""
 
 import logging
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -9,12 +8,12 @@ from pathlib import Path
 
 from gatepost.core.faults import Fault
 from gatepost.core.lane import Holder, Policy
-from gatepost.core.screening import Limits
+from gatepost.core.sensing import Sensing
 from gatepost.core.table import Span
 from gatepost.gate import Gate, Hardware, Surroundings
+from gatepost.wiring import thermometer
 from gatepost_config.settings import Pins, Settings
 from gatepost_hal.gpio import GpioLane, LanePins, lgpio_factory
-from gatepost_hal.mlx90614 import Mlx90614, open_linux_bus
 from gatepost_hal.ports import Direction, InputName, Lamp
 from gatepost_hal.readers.line import LineReader
 from gatepost_hal.system import SystemClock, ThreadMailbox, ThreadSampler, ThreadTimer
@@ -33,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 def policy(settings: Settings) -> Policy:
     """Return what the site decides, in the terms of the core."""
-    lane, screening = settings.lane, settings.screening
+    lane = settings.lane
     return Policy(
         spans_s={
             Span.PASS_TIMEOUT: lane.pass_timeout_s,
@@ -44,12 +43,8 @@ def policy(settings: Settings) -> Policy:
             Span.REFUSED_SHOW: lane.refused_show_s,
             Span.REFERRED_SHOW: lane.referred_show_s,
         },
-        limits=Limits(
-            limit_c=screening.limit_c,
-            guard_c=screening.guard_c,
-            offset_c=screening.offset_c,
-            samples=screening.samples,
-        ),
+        limits=thermometer.limits(settings),
+        instrument=thermometer.instrument(settings),
         measure_attempts=lane.measure_attempts,
     )
 
@@ -93,15 +88,8 @@ def real_hardware(settings: Settings) -> Iterator[Hardware]:
             mailbox=mailbox,
         )
         closing.callback(gpio.close)
-        thermometer = Mlx90614(
-            partial(open_linux_bus, settings.sensor.i2c_bus),
-            clock=clock,
-            pause=time.sleep,
-            address=settings.sensor.address,
-            deadline_s=settings.sensor.deadline_s,
-        )
         # Not closed here: its thread may be in the middle of a transfer, and the process ends.
-        sampler = ThreadSampler(thermometer, mailbox)
+        sampler = ThreadSampler(thermometer.driver(settings, clock), mailbox)
         closing.callback(sampler.close)
         reader = LineReader(settings.reader.device, clock=clock, mailbox=mailbox)
         closing.callback(reader.close)
@@ -182,15 +170,17 @@ def gate(
         closing.callback(log.close)
         doorbell = Doorbell(settings.paths.doorbell)
         closing.callback(doorbell.close)
+        offsets = thermometer.OffsetStore(settings.paths.offset)
         yield Gate(
             hardware,
             policy=policy(settings),
-            sample_period_s=settings.sensor.sample_period_s,
+            sensing=Sensing(thermometer.setup(settings, offsets.load()), hardware.clock.now_s()),
             log=log,
             surroundings=Surroundings(
                 look_up=look_up,
                 acknowledged_seq=partial(read_acknowledged, settings.paths.acknowledged),
                 ring=doorbell.ring,
+                keep_offset=offsets.keep,
                 notify=notify,
             ),
             known_faults=known_faults,

@@ -1,0 +1,170 @@
+"""The thermometer in the loop: when to ask it, whether to believe it, what it has learnt."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import NamedTuple
+
+from gatepost.core.correction import Calibration
+from gatepost.core.faults import Fault
+from gatepost.core.lane import Json
+from gatepost.core.offset import Offset, learn
+from gatepost.core.plausibility import Expected, Finding, Watch
+from gatepost.core.screening import Instrument, Limits, Reason, Verdict
+from gatepost_hal.ports import Chip, Reading, SensorFault
+
+# Between visits the sensor is asked now and then, so that its fault is known before a person is;
+# more often while something is wrong, so that it is over soon.
+_IDLE_SAMPLE_S = 30.0
+_DOUBTFUL_SAMPLE_S = 10.0
+# Sooner than a part cools down (`gatepost.core.plausibility`): one failure is no loss of supply.
+_FAILED_SAMPLE_S = 5.0
+_FAILURES = 3  # in a row, before it is a fault of the gate
+_SILENT_S = 3.0
+_UNKNOWN_DEVICE = "unknown"
+
+
+class Setup(NamedTuple):
+    """What the site says about its thermometer.
+
+    `calibrations` by sensor id; `offsets`, learnt before, by the name of a device (a sensor with a
+    calibration). `learns`: whether the offset follows the people, or stays at the instrument's.
+    """
+
+    sample_period_s: float
+    limits: Limits
+    instrument: Instrument
+    expected: Expected
+    calibrations: Mapping[str, Calibration] = MappingProxyType({})
+    offsets: Mapping[str, Offset] = MappingProxyType({})
+    learns: bool = True
+
+
+class Sensing:
+    """One thermometer as the loop sees it. Time comes in with every call."""
+
+    def __init__(self, setup: Setup, now_s: float) -> None:
+        self._setup = setup
+        self._chip: Chip | None = None
+        self._calibration: Calibration | None = None
+        self._watch = Watch(setup.expected, now_s)
+        self._failures = 0
+        self._failure = ""
+        self._asked_at_s: float | None = None
+        self._standing: dict[Fault, Finding] = {}
+        self.next_at_s = now_s + setup.sample_period_s
+        self.is_new = False  # whether another thermometer answers; whoever tells it, clears it
+        self._begin_with(self._offset_of(_UNKNOWN_DEVICE))
+
+    @property
+    def distrust(self) -> Reason | None:
+        """Why no measurement counts at present; None when it does. As of the last `standing`."""
+        return next((found.reason for found in self._standing.values()), None)
+
+    def begin_attempt(self, now_s: float) -> None:
+        """Let a full period pass first: a sample must show this person, not the air before them."""
+        self.next_at_s = now_s + self._setup.sample_period_s
+
+    def is_due(self, now_s: float, *, measuring: bool) -> bool:
+        """Return whether a sample is to be asked for now; the next one is due a period later."""
+        if now_s < self.next_at_s:
+            return False
+        idle_s = _DOUBTFUL_SAMPLE_S if self._standing else _IDLE_SAMPLE_S
+        if self._failures:
+            idle_s = _FAILED_SAMPLE_S
+        self.next_at_s = now_s + (self._setup.sample_period_s if measuring else idle_s)
+        if self._asked_at_s is None:
+            self._asked_at_s = now_s
+        return True
+
+    def _offset_of(self, device: str) -> Offset:
+        start_c = self._setup.instrument.offset_c
+        if not self._setup.learns:
+            return Offset(device, start_c, start_c, settled_c=start_c)
+        return self._setup.offsets.get(device) or Offset(device, start_c, start_c)
+
+    def _begin_with(self, offset: Offset) -> None:
+        """Let this offset, and the calibration at hand, count from now on."""
+        self.offset = offset
+        self.instrument = replace(
+            self._setup.instrument,
+            offset_c=offset.offset_c,
+            doubt_c=offset.doubt_c,
+            correction=replace(self._setup.instrument.correction, calibration=self._calibration),
+        )
+
+    def _adopt(self, chip: Chip | None) -> None:
+        """Take up the calibration and the offset of the thermometer that answers now."""
+        self._chip = chip
+        self._calibration = chip and self._setup.calibrations.get(chip.sensor_id)
+        self._watch.calibration = self._calibration
+        factory = f"{chip.sensor_id}/factory" if chip else _UNKNOWN_DEVICE
+        self._begin_with(self._offset_of(self._calibration.name if self._calibration else factory))
+        self.is_new = True
+
+    def took(self, event: Reading | SensorFault) -> None:
+        """Note what the sampler brought."""
+        self._asked_at_s = None
+        if isinstance(event, Reading):
+            self._failures = 0
+            if event.chip != self._chip:
+                self._adopt(event.chip)
+            self._watch.take(event)
+        else:
+            self._failures += 1
+            self._failure = event.detail
+            self.next_at_s = min(self.next_at_s, event.at_s + _FAILED_SAMPLE_S)
+            self._watch.fail(event)
+
+    def standing(self, now_s: float, utc_s: float) -> dict[Fault, str]:
+        """Return every fault of the thermometer that stands now, with its detail."""
+        self._standing = self._watch.findings(now_s)
+        if self.offset.drifted:
+            middle_c, settled_c = self.offset.middle_c, self.offset.settled_c or 0.0
+            detail = (
+                f"the middle of the people is at {middle_c:.2f} C, and the offset moved by "
+                f"{self.offset.offset_c - settled_c:+.2f} C"
+            )
+            self._standing[Fault.SENSOR_DRIFTED] = Finding(Reason.DRIFTED, detail)
+        faults = {fault: found.detail for fault, found in self._standing.items()}
+        if self._failures >= _FAILURES:
+            faults[Fault.SENSOR] = self._failure
+        elif self._asked_at_s is not None and now_s - self._asked_at_s > _SILENT_S:
+            faults[Fault.SENSOR] = f"no answer for {_SILENT_S} s"
+        calibration = self._calibration
+        if calibration is not None and utc_s >= calibration.due_utc_s:
+            faults[Fault.CALIBRATION_DUE] = f"calibration {calibration.name} is past its date"
+        return faults
+
+    def learn(self, verdict: Verdict, *, admitted: bool) -> bool:
+        """Learn from a person who was measured; return whether there was something to learn."""
+        if not self._setup.learns:
+            return False
+        offset = learn(self.offset, verdict, self._setup.limits, admitted=admitted)
+        if offset is self.offset:
+            return False
+        self._begin_with(offset)
+        return True
+
+    def identity(self) -> dict[str, Json]:
+        """Return which thermometer answers, for a record."""
+        chip, calibration = self._chip, self._calibration
+        return {
+            "sensor_id": None if chip is None else chip.sensor_id,
+            "emissivity": None if chip is None else round(chip.emissivity, 4),
+            "config": None if chip is None else chip.config,
+            "calibration": None if calibration is None else calibration.name,
+            **self.told(),
+        }
+
+    def told(self) -> dict[str, Json]:
+        """Return what was learnt, for a record."""
+        offset = self.offset
+        return {
+            "device": offset.device,
+            "offset_c": round(offset.offset_c, 3),
+            "settled_c": offset.settled_c,
+            "middle_c": round(offset.middle_c, 2),
+            "people": offset.people,
+            "drifted": offset.drifted,
+        }
