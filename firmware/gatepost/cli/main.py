@@ -19,6 +19,9 @@ COMMANDS = {
     "run": ("gatepost.cli.run", "control the turnstile (the gate process)"),
     "uplink": ("gatepost.cli.uplink", "bring events to the central server (the link process)"),
     "config": ("gatepost.cli.config", "check a configuration file"),
+    "calibrate": ("gatepost.cli.calibrate", "calibrate the sensor on a blackbody, step by step"),
+    "measure": ("gatepost.cli.measure", "show what the sensor measures, as the gate would"),
+    "screen": ("gatepost.cli.screen", "judge a file of readings as the gate would"),
     "demo": ("gatepost.cli.demo", "show a whole gate on this computer, without hardware"),
     "simulate": ("gatepost.cli.simulate", "the gate process of the demo: a simulated lane"),
 }

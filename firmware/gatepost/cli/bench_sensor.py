@@ -1,0 +1,153 @@
+"""A sensor in a technician's hands: how it is reached, and what to do when it does not answer.
+
+Shared by `gatepost measure` and `gatepost calibrate`. Both print for a phone: short lines.
+"""
+
+import shutil
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from gatepost.cli.main import fail
+from gatepost.wiring.thermometer import driver
+from gatepost_config.settings import Settings
+from gatepost_hal.mlx90614 import Mlx90614
+from gatepost_hal.parts import PARTS
+from gatepost_hal.ports import Clock, Reading, SensorFault, SensorFaultKind, Thermometer
+from gatepost_hal.system import SystemClock
+
+SIMULATED_ERROR_C = 0.3  # so far off is the simulated sensor: something for a calibration to find
+SIMULATED = (
+    f"SIMULATED: no real sensor is read. This one reads {SIMULATED_ERROR_C} C too high until it is "
+    "calibrated."
+)
+
+_LEAST_COLUMNS, _MOST_COLUMNS = 40, 72
+_REMEDIES = {
+    SensorFaultKind.ABSENT: (
+        "Check the sensor's plug and supply, and [sensor] i2c_bus and address in the settings; "
+        "a bus that does not exist must be enabled in config.txt."
+    ),
+    SensorFaultKind.BUS_ERROR: (
+        "If the gate runs, stop it first: sudo systemctl stop gatepost-gate. Where permission is "
+        "denied, begin the command with sudo. Else check the sensor's wiring."
+    ),
+    SensorFaultKind.TIMEOUT: (
+        "Look for a short circuit of SDA or SCL, and switch the sensor's supply off and on."
+    ),
+    SensorFaultKind.BAD_PEC: (
+        "The line is disturbed: shorten or shield the sensor's cable, keep other devices off it."
+    ),
+    SensorFaultKind.FLAGGED: (
+        "The sensor itself says that it cannot measure: switch its supply off and on; if that does "
+        "not help, replace it."
+    ),
+    SensorFaultKind.IMPOSSIBLE_WORD: (
+        "Check the sensor's wiring, and that it is an MLX90614; if both are right, replace it."
+    ),
+}
+
+
+def _look_at_what_is_there(_celsius: float) -> None:
+    """Do nothing: only a simulated sensor can be shown something by a number."""
+
+
+class Bench(NamedTuple):
+    """One sensor, and how time passes while it is read.
+
+    `look_at` puts a black surface of so many degrees in front of a simulated sensor.
+    """
+
+    thermometer: Thermometer
+    clock: Clock
+    pause: Callable[[float], None]
+    period_s: float
+    look_at: Callable[[float], None] = _look_at_what_is_there
+    is_simulated: bool = False
+
+    def sample(self) -> Reading | SensorFault:
+        """Leave the bus quiet for the part's period, then take one sample."""
+        self.pause(self.period_s)
+        return self.thermometer.measure()
+
+
+@contextmanager
+def real_bench(settings: Settings) -> Iterator[Bench]:
+    """Yield the sensor on this machine's bus."""
+    clock = SystemClock()
+    thermometer = driver(settings, clock)
+    try:
+        yield Bench(thermometer, clock, time.sleep, PARTS[settings.sensor.part].sample_period_s)
+    finally:
+        thermometer.close()
+
+
+@contextmanager
+def simulated_bench(settings: Settings, *, in_real_time: bool = False) -> Iterator[Bench]:
+    """Yield a simulated sensor of the settings' part, always the same one, at 24 C.
+
+    Its time passes at once, unless it is to be watched.
+    """
+    # Imported here: nothing that runs without the flag may reach the simulation.
+    from gatepost_hal.simulated.mlx90614 import (  # noqa: PLC0415
+        SimulatedI2cBus,
+        SimulatedMlx90614,
+    )
+    from gatepost_hal.simulated.world import World  # noqa: PLC0415
+
+    sensor = settings.sensor
+    world = World(start_utc_s=time.time())
+    try:
+        chip = SimulatedMlx90614(world, part=PARTS[sensor.part], supply_v=sensor.supply_v)
+    except ValueError as error:
+        remedy = 'set [sensor] part = "DCC" and distance_cm = 5.0 in a copy of the settings'
+        fail(f"--simulated: {error}; {remedy}", status=2)
+    chip.drift_c = SIMULATED_ERROR_C
+    bus = SimulatedI2cBus(chip, world=world, address=sensor.address)
+
+    def look_at(celsius: float) -> None:
+        chip.scene = lambda _at_s: celsius
+
+    def pause(duration_s: float) -> None:
+        if in_real_time:
+            time.sleep(duration_s)
+        world.advance(duration_s)
+
+    thermometer = Mlx90614(
+        bus.open,
+        clock=world,
+        pause=world.spend,
+        address=sensor.address,
+        deadline_s=sensor.deadline_s,
+    )
+    world.advance(1.0)  # the part is on
+    yield Bench(thermometer, world, pause, chip.part.sample_period_s, look_at, is_simulated=True)
+
+
+def complaint(fault: SensorFault) -> str:
+    """Return what went wrong with a sensor that did not answer, and what to do."""
+    return f"The sensor does not answer: {fault.kind.value}: {fault.detail}. {remedy(fault)}"
+
+
+def remedy(fault: SensorFault) -> str:
+    """Return what to do about a failed measurement."""
+    if "systemctl" in fault.detail:  # the driver met another process, and says so
+        return "Start it again when you are done."
+    return _REMEDIES[fault.kind]
+
+
+def say(text: str, *, indent: str = "") -> None:
+    """Print a paragraph, wrapped for the terminal at hand; a phone's is narrow."""
+    columns = shutil.get_terminal_size((_MOST_COLUMNS, 24)).columns
+    width = min(max(columns, _LEAST_COLUMNS), _MOST_COLUMNS)
+    wrapped = textwrap.fill(
+        text,
+        width,
+        initial_indent=indent,
+        subsequent_indent=" " * len(indent),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    print(wrapped, flush=True)
