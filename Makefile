@@ -60,6 +60,8 @@ test: check
 
 bench: $(VENV)/dev
 	$(BIN)/python tests/bench/imports.py
+	$(BIN)/python tests/bench/zone_time.py
+	$(BIN)/python tests/bench/thermometry.py
 
 picture: $(VENV)/demo
 	$(BIN)/python firmware/pictures/make_demo_picture.py
