@@ -16,7 +16,9 @@ from msgspec import Meta, Struct
 from gatepost_config.load import ConfigError
 
 SensorId = Annotated[str, Meta(pattern=r"^[0-9a-f]{16}\Z")]
-_Celsius = Annotated[float, Meta(ge=0, le=60)]
+# What a blackbody must have to say something about skin; a sound part sees it within 1.5 C.
+_Reference = Annotated[float, Meta(ge=28, le=45)]
+_Measured = Annotated[float, Meta(ge=25, le=48)]
 _Text = Annotated[str, Meta(min_length=1, max_length=80, pattern=r'^[^"\\\x00-\x1f\x7f]*\Z')]
 
 
@@ -26,8 +28,8 @@ _NAME_DIGITS = 6
 class PointRecord(Struct, frozen=True, forbid_unknown_fields=True):
     """One temperature of the reference and what the part made of it, supply corrected."""
 
-    reference_c: _Celsius
-    measured_c: _Celsius
+    reference_c: _Reference
+    measured_c: _Measured
 
 
 class CalibrationRecord(Struct, frozen=True, forbid_unknown_fields=True):

@@ -243,6 +243,8 @@ def events_for(lane: Lane) -> list[tuple[tuple[LaneEvent, ...], bool]]:
     ]
     if len(lane.visit.samples) < 2 or lane.state is not State.MEASURING:
         events.append(Reading(SOON_S, 34.12, 24.0))  # alone: too few for an attempt
+    if len(lane.visit.samples) in (1, 2):
+        events.append(Reading(SOON_S, 34.18, 24.0))  # twice, after that one: no sign of life
     if lane.deadline_at_s is not None:
         events += [Tick(math.nextafter(lane.deadline_at_s, 0)), Tick(lane.deadline_at_s)]
     stale = [tuple(Reading(at_s, c, 24.0) for c in (34.1, 34.2, 34.15)) for at_s in (0.0, -60.0)]

@@ -182,7 +182,13 @@ def test_whatever_is_not_refused_is_near_the_part_and_maps_onto_its_references(a
 
 
 @fast
-@given(NUMBERS, NUMBERS, st.floats(0.5, 1.0), st.floats(0.5, 1.0), st.booleans())
+@given(
+    NUMBERS | st.floats(),
+    NUMBERS | st.floats(),
+    st.floats(0.5, 1.0),
+    st.floats(0.5, 1.0),
+    st.booleans(),
+)
 def test_any_number_becomes_a_number_or_none_never_a_complex_one(
     object_c, ambient_c, cell, emissivity, is_calibrated
 ):
@@ -190,6 +196,13 @@ def test_any_number_becomes_a_number_or_none_never_a_complex_one(
     correction = Correction(3.3, emissivity, line if is_calibrated else None)
     found = corrected(reading(object_c, ambient_c, cell), correction)
     assert type(found.object_c) is type(found.ambient_c) is float
+
+
+@pytest.mark.parametrize("impossible_c", [-273.16, -580.3, 1e80, math.inf, math.nan])
+def test_what_no_body_can_have_is_no_number(impossible_c):
+    # The fourth power of 307 K below nothing is that of 34 C.
+    assert math.isnan(skin_c(impossible_c, 24.0, emissivity=0.98))
+    assert math.isnan(skin_c(34.0, impossible_c, emissivity=0.98))
 
 
 def test_a_skin_colder_than_what_it_mirrors_could_make_it_is_no_number():

@@ -225,6 +225,14 @@ def test_an_attempt_goes_on_until_its_last_sample_differs_from_the_one_before(wa
     assert len(walk.lane.visit.samples) == 6
 
 
+@pytest.mark.parametrize("word", ["", "fault", "fault fault fault"])
+def test_an_attempt_whose_last_sample_repeats_the_one_before_admits_nobody(word, walk):
+    walk.to(State.MEASURING).samples([34.1, 34.2, 34.15, 34.12, 34.12])
+    assert walk.does(f"{word} deadline") == ["visit.rechecked"]
+    verdict = walk.lane.visit.verdict
+    assert (verdict.reason, verdict.index_c) == (Reason.FROZEN, 36.55)
+
+
 def test_a_sensor_that_repeats_itself_at_the_end_of_an_attempt_admits_nobody(walk):
     walk.to(State.MEASURING).samples([34.1, 34.2, 34.15, 34.12, 34.12, 34.12, 34.12])
     assert walk.does("deadline") == ["visit.rechecked"]

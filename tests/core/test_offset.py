@@ -157,12 +157,35 @@ def test_the_offset_stays_within_a_bound_of_where_it_was_set(index_c, bound_c):
     assert BOUND_C == 0.5
 
 
-def test_at_the_bound_the_thermometer_counts_as_drifted():
+def test_at_the_bound_it_is_time_to_calibrate_and_people_go_on():
     offset = Offset("device", 2.5, 2.9975, settled_c=2.5, people=99)
     offset = taught(offset, 36.7)
-    assert not offset.drifted
+    assert not offset.is_at_bound
     offset = taught(offset, 36.3)
-    assert (offset.offset_c, offset.drifted) == (3.0, True)
+    assert (offset.offset_c, offset.is_at_bound, offset.drifted) == (3.0, True, False)
+
+
+def test_what_is_not_set_yet_is_at_no_bound():
+    assert not Offset("device", 2.5, 3.5).is_at_bound
+
+
+@pytest.mark.parametrize("index_c", [36.4, 37.2])
+def test_the_bound_of_any_device_is_found_and_counts_as_learnt_here(index_c):
+    for thousandths in range(1000, 4001, 7):
+        settled_c = thousandths / 1000
+        offset = Offset("device", 2.5, settled_c, settled_c=settled_c, people=50)
+        near_c = offset.offset_c + (0.4999 if index_c < 36.8 else -0.4999)
+        offset = taught(offset._replace(offset_c=near_c), index_c)
+        assert (offset.is_at_bound, offset.is_sound()) == (True, True)
+
+
+def test_what_settled_at_its_bound_was_learnt_here():
+    for hundredths in range(600):
+        start_c = hundredths / 100
+        for index_c in (35.1, 38.5):
+            settled = taught(Offset("device", start_c, start_c), *[index_c] * 50)
+            assert settled.settled_c == pytest.approx(start_c + (1.5 if index_c < 36 else -1.5))
+            assert settled.is_sound()
 
 
 @pytest.mark.parametrize("admitted", [True, False])
@@ -174,21 +197,19 @@ def test_the_running_middle_of_all_who_are_measured_takes_small_steps(index_c, s
 
 @pytest.mark.parametrize("side", [1, -1])
 def test_a_middle_that_moved_away_is_a_drift_and_is_over_when_it_is_well_back(side):
-    offset = SETTLED
-    far, near = (41.0, 35.5) if side > 0 else (35.5, 41.0)
-    moved_c = []
-    while not offset.drifted:
-        offset = taught(offset, far, admitted=False)
-        moved_c.append(offset.middle_c - 36.8)
-    assert 0.395 <= abs(moved_c[-1]) <= 0.415
-    assert len(moved_c) in {40, 41}
-    while offset.drifted:
-        offset = taught(offset, near, admitted=False)
-        moved_c.append(offset.middle_c - 36.8)
-    assert 0.285 <= abs(moved_c[-1]) <= 0.305
-    assert all(each * side > 0 for each in moved_c)
-    # Between the two nothing changes, from either side.
-    assert not taught(offset, far, admitted=False).drifted
+    away, back = (41.0, 35.5) if side > 0 else (35.5, 41.0)
+    offset, seen = SETTLED, []
+    for index_c in [away] * 45 + [back] * 30:
+        offset = taught(offset, index_c, admitted=False)
+        seen.append((side * (offset.middle_c - 36.8), offset.drifted))
+    # Up to 0.45 C away, and back to 0.15 C; hundredths that are sums of steps may be a bit more.
+    drifted_c = [moved_c for moved_c, drifted in seen if drifted]
+    assert drifted_c[0] == pytest.approx(0.405, abs=0.006)
+    assert max(drifted_c) == pytest.approx(0.45)
+    assert drifted_c[-1] == pytest.approx(0.305, abs=0.006)
+    assert len(drifted_c) in range(18, 22)
+    # Between the two nothing begins anew.
+    assert not taught(offset, *[away] * 20, admitted=False).drifted
 
 
 @pytest.mark.parametrize(

@@ -120,8 +120,10 @@ def test_a_sudden_shift_of_the_device_is_found_and_not_followed(seed, shift_c):
     assert offsets[-1].drifted
     assert abs(gate.k_c - before_c) < 0.05
     found = next(n for n, each in enumerate(offsets) if each.drifted)
-    # From then on nobody is admitted, so that nothing moves the offset.
-    assert {each.offset_c for each in offsets[found:]} == {offsets[found].offset_c}
+    # From then on nobody is admitted, and the offset moves back to where it was set, if at all;
+    # a step of 0.0025 C may carry it past.
+    far_c = [abs(each.offset_c - MIDDLE_K_C) for each in offsets[found:]]
+    assert all(later_c <= one_c + 0.0026 for one_c, later_c in pairwise(far_c))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -134,3 +136,14 @@ def test_when_the_shift_is_gone_the_thermometer_recovers(seed):
     # It does not flicker on its way.
     changes = [one.drifted is not other.drifted for one, other in pairwise(offsets)]
     assert sum(changes) == 1
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_device_that_drifted_past_its_bound_recovers_when_the_lens_is_cleaned(seed):
+    gate = gate_at(seed)
+    offsets = list(gate.crowd(8000, shift_c=lambda n: -1.2 * n / 8000))
+    assert any(each.is_at_bound for each in offsets)
+    assert offsets[-1].drifted
+    offsets = list(gate.crowd(4000))
+    assert not offsets[-1].drifted
+    assert offsets[-1].offset_c == pytest.approx(MIDDLE_K_C, abs=0.15)

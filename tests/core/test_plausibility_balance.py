@@ -115,12 +115,18 @@ def test_one_that_was_away_since_the_start_has_to_warm_up_when_it_comes():
     assert die.read(620.0) is None
 
 
-def test_what_the_die_was_before_it_was_away_is_no_drift_and_no_jump():
-    die = Die()
+@pytest.mark.parametrize("back_s", [80.0, 1800.0])
+def test_what_the_die_was_before_it_was_away_is_no_drift_and_no_jump(back_s, die):
     die.drift(0.0, 0.0, 60.0)
     die.absent(65.0)
-    # Half an hour later the gate is 5 C warmer: that says nothing about the sensor.
-    assert die.drift(0.0, 1800.0, 1830.0, from_c=29.0) == [None] * 7
+    # Without supply a die loses the warmth of its own: that says nothing about the sensor.
+    assert die.drift(0.0, back_s, back_s + 30.0, from_c=22.0) == [None] * 7
+
+
+def test_what_another_chip_was_is_no_drift_and_no_jump(die):
+    die.drift(0.0, 0.0, 60.0)
+    die.chip = OTHER
+    assert die.drift(0.0, 65.0, 95.0, from_c=22.0) == [None] * 7
 
 
 @pytest.mark.parametrize("every_s", [0.28, 5.0, 30.0])
@@ -185,6 +191,16 @@ def test_a_drift_is_told_in_degrees_a_minute(die):
     die.drift(-0.5, 0.0, 60.0)
     found = die.watch.findings(STARTED_AT_S + 60.0)
     assert "-0.50 C a minute" in found[Fault.SENSOR_UNBALANCED].detail
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_an_ambient_that_is_no_number_hides_no_drift_and_is_no_crash(number):
+    watch = Watch(Expected(warm_up_s=0.0), STARTED_AT_S)
+    for n in range(40):
+        ambient_c = number if n == 20 else 24.0 + 0.1 * n
+        at_s = STARTED_AT_S + 5.0 * n
+        watch.take(Reading(at_s, 22.0 + n % 2 / 50, ambient_c, CHIP))
+        assert (Fault.SENSOR_UNBALANCED in watch.findings(at_s)) is (n >= 4)
 
 
 def test_warming_up_is_told_before_a_drift():

@@ -119,7 +119,15 @@ GOLDEN = [
     (
         "arrives shows_pass deadline deadline deadline deadline deadline",
         "visit.referred",
-        {"visit": 1, **WHO, "outcome": "refer", "rules": ["R017", "ours"], "attempt": 3, **NOTHING},
+        {
+            "visit": 1,
+            **WHO,
+            "outcome": "refer",
+            "rules": ["R017", "ours"],
+            "attempt": 3,
+            **NOTHING,
+            "say": "please wait for staff",
+        },
     ),
     (
         "arrives distrust shows_pass cool",
@@ -131,6 +139,20 @@ GOLDEN = [
             "rules": ["R017", "ours"],
             "attempt": 1,
             **ERRATIC,
+        },
+    ),
+    (
+        # What is said is what was decided.
+        "arrives shows_pass near deadline near deadline near",
+        "visit.admitted",
+        {
+            "visit": 1,
+            **WHO,
+            "outcome": "admit",
+            "rules": ["R001", "R018", "R006", "R067"],
+            "attempt": 3,
+            **NEAR,
+            "say": "please go",
         },
     ),
     (

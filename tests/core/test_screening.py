@@ -151,6 +151,14 @@ def test_a_distrusted_verdict_keeps_its_numbers_and_says_nothing(reason, around)
     assert verdict.zone is Zone.PASS
 
 
+def test_a_verdict_that_nothing_speaks_against_or_that_says_nothing_stays_as_it_is(around):
+    verdict = judge(around(34.0), LIMITS, INSTRUMENT)
+    assert verdict.distrusted(None) is verdict
+    cold = judge(around(32.75), LIMITS, INSTRUMENT)
+    assert cold.distrusted(Reason.DRIFTED) is cold
+    assert cold.reason is Reason.COLD
+
+
 @pytest.mark.parametrize("count", range(1, 5))
 @pytest.mark.parametrize("object_c", [34.0, 36.5, 22.0])
 def test_fewer_samples_than_asked_for_are_no_information_and_are_told(count, object_c, around):
@@ -185,6 +193,8 @@ SCENES = [
     (33.5, below(20.0), 2.5, Reason.AMBIENT),
     (34.0, 29.0, 2.5, Reason.BELOW_LIMIT),
     (34.0, above(29.0), 2.5, Reason.AMBIENT),
+    (30.0, 19.9, 2.5, Reason.AMBIENT),  # before the cold skin that everybody has there
+    (45.0, 29.5, 2.5, Reason.AMBIENT),
     (38.5, 29.5, 2.5, Reason.AMBIENT),  # a feverish number too: nothing was learnt
 ]
 
@@ -254,6 +264,13 @@ def test_one_bad_number_among_good_samples_is_no_information(number, field, emis
         assert verdict == Verdict(Zone.NO_INFORMATION, Reason.NO_NUMBER)
 
 
+def test_samples_below_absolute_zero_are_no_warm_forehead(around):
+    instrument = replace(INSTRUMENT, correction=Correction(emissivity=0.98))
+    # Each is as far below absolute zero as a forehead is above it.
+    readings = [r._replace(object_c=-546.3 - r.object_c) for r in around(34.0)]
+    assert judge(readings, LIMITS, instrument).reason is Reason.NO_NUMBER
+
+
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
 def test_samples_that_all_are_no_numbers_are_no_information_and_no_crash(number, samples):
     for readings in (samples([number] * 5), samples([34.0] * 5, number)):
@@ -267,8 +284,8 @@ def test_infinite_ambients_of_both_signs_are_no_information_and_no_crash(around)
 
 # Whatever a driver gone wrong may say.
 NO_NUMBERS = st.sampled_from([math.inf, -math.inf, math.nan])
-skins = st.floats(31.5, 43.5) | st.floats(33.5, 34.5) | st.floats(-273, 1100) | NO_NUMBERS
-dies = st.just(24.0) | st.floats(15, 40) | st.floats(-273, 1100) | NO_NUMBERS
+skins = st.floats(31.5, 43.5) | st.floats(33.5, 34.5) | st.floats(-800, 1100) | NO_NUMBERS
+dies = st.just(24.0) | st.floats(15, 40) | st.floats(-800, 1100) | NO_NUMBERS
 
 
 @fast

@@ -183,7 +183,11 @@ def test_one_sample_of_another_chip_than_the_calibrated_one_is_not_trusted(
 
 def test_without_a_calibration_any_chip_will_do_here(samples):
     for chip in (None, CALIBRATED_CHIP):
-        assert judge(samples(COOL_C, chip=chip), LIMITS, INSTRUMENT).reason is PASSES
+        readings = samples(COOL_C, chip=chip)
+        assert judge(readings, LIMITS, INSTRUMENT).reason is PASSES
+        # ... but not two of them within one attempt.
+        readings[4] = readings[4]._replace(chip=CALIBRATED_CHIP._replace(config=1))
+        assert judge(readings, LIMITS, INSTRUMENT).reason is Reason.UNTRUSTED
 
 
 NEAR_M, FAR_M = 0.03, 0.06
@@ -202,6 +206,8 @@ NEAR_M, FAR_M = 0.03, 0.06
         ((None,) * 5, PASSES),  # nothing measures it
         ((None, None, 0.07, None, None), Reason.TOO_FAR),
         ((math.nan,) * 5, Reason.TOO_NEAR),
+        ((0.05, 0.05, math.nan, 0.05, 0.05), Reason.TOO_NEAR),
+        ((0.05, 0.05, 0.05, 0.05, math.nan), Reason.TOO_NEAR),
     ],
 )
 def test_who_stands_too_near_or_too_far_is_told_so(distances_m, reason, samples):

@@ -51,7 +51,7 @@ class Loop:
 
     def learns(self, index_c, *, admitted=True):
         verdict = Verdict(Zone.PASS, Reason.BELOW_LIMIT, index_c, ambient_c=(24.0, 24.0))
-        self.sensing.learn(verdict, admitted=admitted)
+        return self.sensing.learn(verdict, admitted=admitted)
 
 
 @pytest.fixture
@@ -107,6 +107,22 @@ def test_while_something_is_wrong_it_is_asked_more_often(loop):
     loop.sensing.begin_attempt(125.0)
     assert loop.sensing.is_due(125.28, measuring=True)
     assert loop.sensing.next_at_s == pytest.approx(125.56)
+
+
+def test_after_a_failure_it_is_asked_again_before_a_part_could_have_cooled_down(loop):
+    assert loop.sensing.is_due(100.28, measuring=False)
+    loop.fails()  # at 101.0
+    assert loop.sensing.next_at_s == 106.0
+    assert due_times(loop.sensing, measuring=False, until_s=120.0) == [106.0, 111.0, 116.0]
+    loop.reads()
+    assert loop.sensing.is_due(130.0, measuring=False)
+    assert loop.sensing.next_at_s == 160.0
+
+
+def test_a_failure_does_not_put_off_what_is_due_before(loop):
+    assert loop.sensing.is_due(100.8, measuring=True)
+    loop.fails()
+    assert loop.sensing.next_at_s == pytest.approx(101.08)
 
 
 def test_a_drift_is_something_wrong_as_well():
@@ -291,6 +307,7 @@ def test_a_swapped_chip_takes_its_own_calibration_and_offset(calibrated, calibra
     assert loop.standing(UTC_S + 5).keys() == {Fault.CALIBRATION_DUE}  # that of this one
     loop.reads()
     assert sensing.instrument.correction.calibration is calibration
+    assert sensing.offset.people == 91  # what it learnt here before is not forgotten
 
 
 def test_a_chip_that_changed_its_settings_is_told_anew_and_not_trusted(calibrated, calibration):
@@ -319,7 +336,7 @@ def test_each_person_who_teaches_moves_the_instrument(calibrated):
     loop = Loop(calibrated)
     loop.reads()
     before = loop.sensing.instrument
-    loop.learns(36.6)
+    assert loop.learns(36.6)
     assert loop.sensing.instrument == replace(before, offset_c=2.7 + 0.2 / 200)
     assert loop.sensing.offset.people == 91
     loop.learns(36.6, admitted=False)
@@ -329,9 +346,9 @@ def test_each_person_who_teaches_moves_the_instrument(calibrated):
 def test_who_teaches_nothing_leaves_the_very_same_instrument(loop):
     before = loop.sensing.instrument
     hat = Verdict(Zone.NO_INFORMATION, Reason.NO_FOREHEAD, 35.0, ambient_c=(24.0, 24.0))
-    loop.sensing.learn(hat, admitted=False)
+    assert not loop.sensing.learn(hat, admitted=False)
     far = Verdict(Zone.PASS, Reason.BELOW_LIMIT, 36.0, ambient_c=(19.0, 19.0))
-    loop.sensing.learn(far, admitted=True)
+    assert not loop.sensing.learn(far, admitted=True)
     assert loop.sensing.instrument is before
 
 
@@ -347,9 +364,8 @@ def test_the_first_fifty_people_end_the_doubt(loop):
 def test_where_nothing_is_learnt_the_sites_offset_stays_and_is_not_in_doubt(calibrated):
     loop = Loop(calibrated._replace(learns=False))
     assert loop.reads() == {}
-    for _ in range(200):
-        loop.learns(40.0)
-        loop.learns(36.4)
+    lessons = [loop.learns(index_c) for index_c in (40.0, 36.4) * 200]
+    assert not any(lessons)
     assert loop.sensing.offset.offset_c == 2.4
     assert (loop.sensing.instrument.offset_c, loop.sensing.instrument.doubt_c) == (2.4, 0.0)
     assert loop.standing() == {}

@@ -53,10 +53,12 @@ def test_real_people_are_told_apart_better_than_the_issue_asks(bench, cameras, c
     assert bench["shares"](bench["_healthy"](seen))["refer"] <= 0.08
 
 
+@pytest.mark.packaging
 def test_the_readme_states_what_the_bench_finds(bench, cameras):
     assert bench["readme_table"](cameras) in README.read_text(encoding="utf-8")
 
 
+@pytest.mark.packaging
 def test_the_plot_is_the_one_of_these_figures(bench, cameras):
     assert bench["PLOT"].read_text(encoding="utf-8") == bench["plot"](cameras)
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from gatepost_hal.ports import Chip, Reading
 
 _KELVIN = 273.15
+_HOTTEST_K = 1e4  # whatever claims more may have no fourth power that a float can hold
 # Datasheet page 36: both temperatures move by this with the supply, around 3.0 V.
 _SUPPLY_C_PER_V = 0.6
 _NOMINAL_SUPPLY_V = 3.0
@@ -120,6 +121,9 @@ def calibration_problems(low: Point, high: Point) -> list[str]:
 
 def _mixed_c(share: float, first_c: float, other_share: float, other_c: float) -> float:
     """Return the temperature that radiates as the sum of the shares of two others' radiances."""
-    radiance = share * (first_c + _KELVIN) ** 4 + other_share * (other_c + _KELVIN) ** 4
+    first_k, other_k = first_c + _KELVIN, other_c + _KELVIN
+    if not (0 <= first_k <= _HOTTEST_K and 0 <= other_k <= _HOTTEST_K):
+        return nan  # below absolute zero the fourth power would make a warm body of it
+    radiance = share * first_k**4 + other_share * other_k**4
     # No body radiates less than nothing; such numbers are no measurement.
     return radiance**0.25 - _KELVIN if radiance > 0 else nan

@@ -20,7 +20,7 @@ class Fault(Enum):
     SENSOR_DISTURBED = "sensor_disturbed"  # too many transfers have to be repeated
     SENSOR_UNBALANCED = "sensor_unbalanced"  # warming up, or in wind or sun
     SENSOR_DRIFTED = "sensor_drifted"  # the middle of the people has moved away
-    CALIBRATION_DUE = "calibration_due"
+    CALIBRATION_DUE = "calibration_due"  # past its date, or the offset moved as far as it may
     READER = "reader"  # the pass reader is gone
     ROSTER = "roster"  # nobody knows which passes are known
     JOURNAL = "journal"  # events cannot be written

@@ -197,6 +197,11 @@ def _visit_of_pass(lane: Lane) -> Visit:
     return Visit(lane.visit.number + 1)
 
 
+# What is said is what was decided (S9); only another attempt needs the reason's own words.
+_SAY = {
+    Outcome.ADMIT: GUIDANCE[Reason.BELOW_LIMIT].say,
+    Outcome.REFER: GUIDANCE[Reason.ABOVE_LIMIT].say,
+}
 _TRIGGER_OF = {
     Outcome.ADMIT: Trigger.ADMITTED,
     Outcome.RECHECK: Trigger.RECHECKED,
@@ -209,6 +214,9 @@ def _conclude(lane: Lane, policy: Policy) -> tuple[Lane, Trigger]:
     """Judge the samples of this attempt and decide."""
     visit = lane.visit
     verdict = judge(visit.samples, policy.limits, policy.instrument).distrusted(visit.distrust)
+    if not is_complete(visit.samples, policy.limits):
+        # Its time is over, and the last sample only repeats the one before.
+        verdict = verdict.distrusted(Reason.FROZEN)
     attempts = min(policy.measure_attempts, GUIDANCE[verdict.reason].attempts)
     facts = Facts(
         pass_known=visit.holder is not None,
@@ -280,7 +288,7 @@ def _decision_data(visit: Visit, decision: Decision, policy: Policy) -> dict[str
         data |= {
             "zone": verdict.zone.value,
             "reason": verdict.reason.value,
-            "say": GUIDANCE[verdict.reason].say,
+            "say": _SAY.get(decision.outcome, GUIDANCE[verdict.reason].say),
             "index_c": verdict.index_c,
             "guard_c": verdict.guard_c,
             "offset_c": _rounded(verdict.offset_c, 3),

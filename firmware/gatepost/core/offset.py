@@ -8,8 +8,8 @@ First the median of the first people sets k. From then on it only creeps: each a
 index lies as near to 36.8 as the limit does, on either side, moves it by a 200th of the
 difference. The window is symmetric, so that leaving out the feverish does not pull k; and the
 feverish are outside it, so that a wave of them has no vote. k stays within a bound of where it was
-set; at the bound, or when the middle of everybody measured moves away, the thermometer counts as
-drifted: either it has, or half the site is ill, and staff must look at both.
+set. When the running middle of everybody measured moves away all the same, the thermometer counts
+as drifted until it is back: either it has, or half the site is ill, and staff must look at both.
 """
 
 from math import isfinite
@@ -32,6 +32,7 @@ _MEDIAN_STEP_C = 0.01
 _DRIFT_C = 0.4
 _DRIFT_OVER_C = 0.3
 _POSSIBLE_MIDDLE_C = 6.0
+_ROUNDING_C = 1e-9  # bounds are hit exactly, and a difference of floats is not exact
 # No information about a person, and yet a good measurement. Without the cold ones a device that
 # reads low would see the warmer half of its people only, and learn too little.
 _TEACHING_REASONS = (Reason.COLD, Reason.DRIFTED)
@@ -58,12 +59,18 @@ class Offset(NamedTuple):
         """What the guard band is wider by because of this offset."""
         return SETTLING_DOUBT_C if self.settled_c is None else 0.0
 
+    @property
+    def is_at_bound(self) -> bool:
+        """Whether k has moved as far as it may: time to calibrate. What moves on is a drift."""
+        moved_c = 0.0 if self.settled_c is None else self.offset_c - self.settled_c
+        return abs(moved_c) >= BOUND_C - _ROUNDING_C
+
     def is_sound(self) -> bool:
         """Return whether this can have been learnt here: it may come from a damaged file."""
         settled_c = self.offset_c if self.settled_c is None else self.settled_c
         return (
-            abs(settled_c - self.start_c) <= _SETTLING_BOUND_C
-            and abs(self.offset_c - settled_c) <= BOUND_C
+            abs(settled_c - self.start_c) <= _SETTLING_BOUND_C + _ROUNDING_C
+            and abs(self.offset_c - settled_c) <= BOUND_C + _ROUNDING_C
             and abs(self.middle_c - HEALTHY_MIDDLE_C) <= _POSSIBLE_MIDDLE_C
             and len(self.first_c) < SETTLING_PEOPLE
             and self.people >= len(self.first_c)
@@ -76,7 +83,8 @@ def teaches(verdict: Verdict, limits: Limits) -> bool:
     if verdict.zone is Zone.NO_INFORMATION and verdict.reason not in _TEACHING_REASONS:
         return False
     low_c, high_c = limits.ambient_c
-    return all(low_c <= ambient_c <= high_c for ambient_c in verdict.ambient_c or ())
+    ambients_c = verdict.ambient_c
+    return ambients_c is not None and low_c <= min(ambients_c) <= max(ambients_c) <= high_c
 
 
 def learn(
@@ -107,10 +115,14 @@ def learn(
         return _settling(offset, asked_c, people)
     step_c = _MEDIAN_STEP_C if index > offset.middle_c else -_MEDIAN_STEP_C
     offset = offset._replace(people=offset.people + 1, middle_c=offset.middle_c + step_c)
-    if admitted and abs(asked_c) <= limits.limit_c - HEALTHY_MIDDLE_C:
+    # While it counts as drifted nobody is admitted; but back to where it was set k may go, or a
+    # lens that was dull and is clean again would stay drifted for ever.
+    is_back = offset.drifted and asked_c * (settled_c - offset.offset_c) > 0
+    if (admitted or is_back) and abs(asked_c) <= limits.limit_c - HEALTHY_MIDDLE_C:
         crept_c = offset.offset_c + _GAIN * asked_c
         offset = offset._replace(offset_c=_within(crept_c, settled_c, BOUND_C))
-    return offset._replace(drifted=_has_drifted(offset, settled_c))
+    allowed_c = _DRIFT_OVER_C if offset.drifted else _DRIFT_C
+    return offset._replace(drifted=abs(offset.middle_c - HEALTHY_MIDDLE_C) > allowed_c)
 
 
 def _settling(offset: Offset, asked_c: float, people: int) -> Offset:
@@ -120,12 +132,6 @@ def _settling(offset: Offset, asked_c: float, people: int) -> Offset:
         return offset
     settled_c = round(_within(median(first_c), offset.start_c, _SETTLING_BOUND_C), 3)
     return offset._replace(offset_c=settled_c, settled_c=settled_c, first_c=())
-
-
-def _has_drifted(offset: Offset, settled_c: float) -> bool:
-    allowed_c = _DRIFT_OVER_C if offset.drifted else _DRIFT_C
-    at_bound = abs(offset.offset_c - settled_c) >= BOUND_C
-    return at_bound or abs(offset.middle_c - HEALTHY_MIDDLE_C) > allowed_c
 
 
 def _within(value_c: float, middle_c: float, bound_c: float) -> float:

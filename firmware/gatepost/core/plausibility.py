@@ -8,7 +8,7 @@ it finds anything, every measurement is no information (S4).
 
 from collections import deque
 from collections.abc import Sequence
-from math import ceil, log, pi, sqrt
+from math import ceil, isfinite, log, pi, sqrt
 from statistics import linear_regression
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -171,6 +171,8 @@ class Watch:
         )
 
     def _note_ambient(self, reading: Reading) -> None:
+        if not isfinite(reading.ambient_c):
+            return  # it is erratic already; no line goes through it
         if self._ambients and reading.at_s < self._ambients[-1][0] + _BALANCE_STEP_S:
             return
         self._ambients.append((reading.at_s, reading.ambient_c))

@@ -257,7 +257,8 @@ def _wrong_samples(
     if len(samples) < limits.samples:
         return Reason.TOO_FEW_SAMPLES
     calibration = instrument.correction.calibration
-    if calibration is not None and any(sample.chip != calibration.chip for sample in samples):
+    chip = samples[0].chip if calibration is None else calibration.chip
+    if any(sample.chip != chip for sample in samples):
         return Reason.UNTRUSTED
     if max(len(list(run)) for _, run in groupby(s.object_c for s in samples)) > MAX_EQUAL_RUN:
         return Reason.FROZEN
@@ -295,10 +296,10 @@ def _wrong_place(skin: Sequence[Reading], instrument: Instrument) -> Reason | No
     distances_m = [s.distance_m for s in skin if s.distance_m is not None]
     if distances_m and instrument.distance_m is not None:
         near_m, far_m = instrument.distance_m
-        # "not ... >=", so that what is no number fails as well.
-        if not min(distances_m) >= near_m:
+        # Each of them: min and max would not even notice what is no number.
+        if not all(distance_m >= near_m for distance_m in distances_m):
             return Reason.TOO_NEAR
-        if not max(distances_m) <= far_m:
+        if not all(distance_m <= far_m for distance_m in distances_m):
             return Reason.TOO_FAR
     return Reason.MOVING if _moves(skin, instrument.noise_c) else None
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from gatepost.core.correction import Calibration
 from gatepost.core.faults import Fault
 from gatepost.core.lane import Json
-from gatepost.core.offset import Offset, learn
+from gatepost.core.offset import BOUND_C, Offset, learn
 from gatepost.core.plausibility import Expected, Finding, Watch
 from gatepost.core.screening import Instrument, Limits, Reason, Verdict
 from gatepost_hal.ports import Chip, Reading, SensorFault
@@ -45,6 +45,7 @@ class Sensing:
 
     def __init__(self, setup: Setup, now_s: float) -> None:
         self._setup = setup
+        self._offsets = dict(setup.offsets)
         self._chip: Chip | None = None
         self._calibration: Calibration | None = None
         self._watch = Watch(setup.expected, now_s)
@@ -81,11 +82,11 @@ class Sensing:
         start_c = self._setup.instrument.offset_c
         if not self._setup.learns:
             return Offset(device, start_c, start_c, settled_c=start_c)
-        return self._setup.offsets.get(device) or Offset(device, start_c, start_c)
+        return self._offsets.get(device) or Offset(device, start_c, start_c)
 
     def _begin_with(self, offset: Offset) -> None:
         """Let this offset, and the calibration at hand, count from now on."""
-        self.offset = offset
+        self.offset = self._offsets[offset.device] = offset
         self.instrument = replace(
             self._setup.instrument,
             offset_c=offset.offset_c,
@@ -134,6 +135,8 @@ class Sensing:
         calibration = self._calibration
         if calibration is not None and utc_s >= calibration.due_utc_s:
             faults[Fault.CALIBRATION_DUE] = f"calibration {calibration.name} is past its date"
+        elif self.offset.is_at_bound:
+            faults[Fault.CALIBRATION_DUE] = f"the offset has moved by its bound of {BOUND_C} C"
         return faults
 
     def learn(self, verdict: Verdict, *, admitted: bool) -> bool:
