@@ -76,7 +76,7 @@ def test_a_part_that_sees_90_degrees_is_refused_with_those_that_fit(part, settin
     (told,) = part_problems(settings_with(sensor={"part": part, "distance_cm": 10}))
     assert told == (
         f'[sensor] part = "{part}" with distance_cm = 10.0: it sees 90 degrees wide, and only 12% '
-        "of that is forehead; no distance makes this part usable, or take one of BCK, BCH, DCH, "
+        "of that is forehead; take one of BCK, BCH, DCH, "
         "BCF, BCI, DCI."
     )
 
@@ -93,7 +93,7 @@ def test_a_dcc_too_far_away_is_refused_with_how_near_it_must_be(settings_with):
 
 def test_a_distance_at_which_no_part_sees_a_forehead_is_said_so(settings_with):
     (told,) = part_problems(settings_with(sensor={"distance_cm": 60}))
-    assert told.endswith("come to 6.3 cm or nearer, no part sees that far.")
+    assert told.endswith("; come to 6.3 cm or nearer.")
 
 
 def test_a_slow_part_is_refused_with_the_time_it_needs(settings_with):

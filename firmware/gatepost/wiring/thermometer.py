@@ -36,15 +36,15 @@ def part_problems(settings: Settings) -> list[str]:
     if distance_m > part.farthest_m:
         share = part.view_share(distance_m)
         fitting = [other.code for other in PARTS.values() if distance_m <= other.farthest_m]
-        nearer = f"come to {part.farthest_m * 100:.1f} cm or nearer"
-        remedy = (
-            nearer if part.farthest_m >= _LEAST_DISTANCE_M else "no distance makes this part usable"
-        )
-        others = f"or take one of {', '.join(fitting)}" if fitting else "no part sees that far"
+        remedies = []
+        if part.farthest_m >= _LEAST_DISTANCE_M:
+            remedies.append(f"come to {part.farthest_m * 100:.1f} cm or nearer")
+        if fitting:
+            remedies.append(f"take one of {', '.join(fitting)}")
         problems.append(
             f'[sensor] part = "{part.code}" with distance_cm = {sensor.distance_cm}: it sees '
             f"{part.field_of_view_deg:.0f} degrees wide, and only {share:.0%} of that is forehead; "
-            f"{remedy}, {others}."
+            f"{', or '.join(remedies) or 'no part sees that far'}."
         )
     needed_s = screening.samples * (part.sample_period_s + sensor.deadline_s)
     if needed_s > lane.measure_timeout_s:
