@@ -85,6 +85,9 @@ class Sensor(_Section, frozen=True):
     calibration: Literal["required", "factory"] = "required"
     # Nothing counts for this long after the sensor, or this process, was switched on.
     warm_up_s: Annotated[float, Meta(ge=0, le=7200)] = 120.0
+    # A can that drifts faster lags behind its room: at 0.1 the index errs by up to 0.13 C. Where an
+    # air conditioner cycles it may have to be more.
+    max_drift_c_per_min: Annotated[float, Meta(ge=0.02, le=1)] = 0.1
     # /dev/i2c-N. A bus of its own: other traffic couples into the reading (datasheet p. 46).
     i2c_bus: Annotated[int, Meta(ge=0, le=255)] = 3
     address: Annotated[int, Meta(ge=0x08, le=0x77)] = 0x5A

@@ -273,14 +273,21 @@ class Gate:
 
     def _learn(self, records: Iterable[Record], at_s: float) -> None:
         """Learn from whoever was just admitted or referred, and now and then write down what."""
-        verdict = self.lane.visit.verdict
+        verdict, holder = self.lane.visit.verdict, self.lane.visit.holder
         for record in records:
-            if record.type not in _LESSONS or verdict is None:
+            if record.type not in _LESSONS or verdict is None or holder is None:
                 continue
-            is_new = self._sensing.learn(verdict, admitted=_LESSONS[record.type])
+            admitted = _LESSONS[record.type]
+            if not self._sensing.learn(
+                verdict, subject=holder.subject, admitted=admitted, now_s=at_s
+            ):
+                continue
             offset = self._sensing.offset
-            if is_new and offset.people % _KEEP_PEOPLE == 0:
+            is_round = offset.people % _KEEP_PEOPLE == 0
+            if is_round or offset.settled_c is None:
+                # The first people one by one: a gate that loses its power every night settles too.
                 self._around.keep_offset(offset)
+            if is_round:
                 self._write([Record("thermometer.learnt", at_s, self._sensing.told())])
 
     # --------------------------------------------------------------------------------- recording

@@ -35,8 +35,10 @@ _POSSIBLE_WORDS = {
     RAM_OBJECT: range(0x27AD, 0x7FFF + 1),  # -70.0 to 382.2 C
 }
 
-# The identity is read again this often, after the temperatures: a part that somebody exchanged
-# between two visits must not be taken for the one that was calibrated.
+# The identity is read again, after the temperatures, when nobody looked for half a second (and so
+# with the first sample of every attempt), and in any case this often: a part that somebody
+# exchanged must not be taken for the one that was calibrated.
+_UNSEEN_S = 0.5
 _IDENTITY_S = 10.0
 _REPEATS = 2  # a disturbed transfer is repeated this often, within the deadline
 _REPEAT_PAUSE_S = 0.002
@@ -194,6 +196,7 @@ class Mlx90614:
         self._driver: adafruit_mlx90614.MLX90614 | None = None
         self._chip: Chip | None = None
         self._identified_at_s = 0.0
+        self._seen_at_s = 0.0
 
     def measure(self) -> Reading | SensorFault:
         """Read ambient, then object, and now and then who the part is.
@@ -223,13 +226,15 @@ class Mlx90614:
         self._bus = self._checked = self._driver = self._chip = None
 
     def _identity(self, checked: CheckedBus, now_s: float) -> Chip:
-        if self._chip is not None and now_s < self._identified_at_s + _IDENTITY_S:
+        good_until_s = min(self._seen_at_s + _UNSEEN_S, self._identified_at_s + _IDENTITY_S)
+        self._seen_at_s = now_s
+        if self._chip is not None and now_s < good_until_s:
             return self._chip
+        self._identified_at_s = now_s
         words = [checked.read_word(self._address, cell) for cell in EEPROM_ID]
         emissivity = checked.read_word(self._address, EEPROM_EMISSIVITY) / 0xFFFF
         config = checked.read_word(self._address, EEPROM_CONFIG)
         self._chip = Chip("".join(f"{word:04x}" for word in words), emissivity, config)
-        self._identified_at_s = now_s
         return self._chip
 
     def _opened(self) -> tuple[CheckedBus, adafruit_mlx90614.MLX90614]:

@@ -116,6 +116,7 @@ class Stage:
         prepare(self.lane)
         self.log = MemoryLog()
         self.roster = {"KNOWN": RESIDENT}
+        self.visitors = 0
         self.notified: list[str] = []
         self.rings = 0
         self.acknowledged = 0
@@ -186,8 +187,15 @@ class Stage:
         self.lane.contacts[InputName.PRESENCE].set(active=True)
         self.play(0.1)
 
-    def screen(self, forehead: float | Forehead) -> Mapping[str, Any]:
-        """Let somebody come, be measured until it is decided, and leave; return the decision."""
+    def screen(
+        self, forehead: float | Forehead, *, subject: str | None = None
+    ) -> Mapping[str, Any]:
+        """Let somebody come, be measured until it is decided, and leave; return the decision.
+
+        Each is somebody else, unless `subject` says who.
+        """
+        self.visitors += 1
+        self.roster["KNOWN"] = Holder(subject or f"subject-{self.visitors}", "resident")
         self.step_up(forehead)
         self.scan()
         ended = (State.RELEASED, State.REFERRED)

@@ -277,7 +277,7 @@ def test_a_sensor_that_was_away_warms_up_again(desk, capsys):
     at = desk()
     at.show(HEALTHY)
     at.watch(90, do={10: fault(at, ChipFault.NACK), 60: fault(at, None)})
-    assert "switched on a short time ago" in " ".join(capsys.readouterr().out.split())
+    assert "or came back, a short time ago" in " ".join(capsys.readouterr().out.split())
 
 
 def test_all_lines_fit_a_narrow_screen(desk, capsys):

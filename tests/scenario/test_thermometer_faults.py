@@ -142,7 +142,8 @@ def test_a_storm_from_the_beginning_ends_with_staff_or_with_a_verdict_from_check
             assert stormy["spread_c"] < 1.0
             assert len(stormy["samples_c"]) == SAMPLES
     # Both come: too many repeats count against an attempt, by chance there are fewer.
-    assert ends == {("admit", "below_limit"), ("refer", "disturbed")}
+    assert {("admit", "below_limit"), ("refer", "disturbed")} <= ends
+    assert ends <= {("admit", "below_limit"), ("refer", "disturbed"), ("refer", "too_few_samples")}
 
 
 def test_a_storm_that_lasts_is_a_fault_and_then_nobody_passes(make_real):

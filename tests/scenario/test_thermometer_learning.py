@@ -66,13 +66,14 @@ def device(make_real):
 
 def test_the_first_fifty_set_the_offset_and_it_is_kept_and_told(make_real):
     stage = make_real(screening=LEARNS)
-    before = teach(stage, until=lambda: stage.kept != [])
+    before = teach(stage, until=lambda: learnt(stage) != [])
     assert {data["offset_c"] for data in before} == {2.43}
     # Not this device's own yet: the guard band is wider by what two devices may differ.
     assert {data["guard_c"] for data in before} == {0.5}
     measured = [data for data in before if data["zone"] != "no_information"]
     assert len(measured) == FIRST
-    (kept,) = stage.kept
+    *while_settling, kept = stage.kept
+    assert [each.people for each in while_settling] == list(range(1, FIRST))
     assert (kept.people, kept.settled_c, kept.first_c) == (FIRST, kept.offset_c, ())
     middle_c = median(data["index_c"] for data in measured)
     assert kept.offset_c == pytest.approx(2.43 + 36.8 - middle_c, abs=0.001)
@@ -96,7 +97,7 @@ def test_the_healthy_middle_has_an_index_of_36_8_once_it_is_learnt(make_real, dr
         lane.chip.drift_c = drift_c
 
     stage = make_real(screening=LEARNS, prepare=age)
-    teach(stage, until=lambda: stage.kept != [], seed=2)
+    teach(stage, until=lambda: learnt(stage) != [], seed=2)
     found_c = fmean(stage.screen(HEALTHY)["index_c"] for _ in range(20))
     assert found_c == pytest.approx(36.8, abs=0.15)
 
@@ -132,8 +133,8 @@ def test_the_first_fifty_of_another_device_are_kept_and_told_as_well(make_real, 
     stage.lane.chip.eeprom[0x3C] ^= 1  # the first cell of the identity
     stage.lane.chip.fault = None
     stage.play(60.0)
-    teach(stage, until=lambda: len(stage.kept) == 2)
-    first, second = stage.kept
+    teach(stage, until=lambda: len(learnt(stage)) == 2)
+    first, second = stage.kept[0], stage.kept[-1]
     assert first.device == device != second.device
     assert (first.people, second.people) == (FIRST, FIRST)
     assert [told["device"] for told in learnt(stage)] == [first.device, second.device]
@@ -356,3 +357,10 @@ def test_after_learning_from_any_crowd_a_fever_moves_the_index_by_itself(
     well, ill = first
     assert well["offset_c"] == ill["offset_c"] == round(offset.offset_c, 3)
     assert ill["index_c"] - well["index_c"] == pytest.approx(fever_c, abs=0.05)
+
+
+def test_another_start_in_the_settings_begins_the_learning_anew(make_real, device):
+    known = {device: settled(device)}
+    for start_c, people in [(2.43, FIRST), (2.3, 0)]:
+        stage = make_real(screening={"learns": True, "offset_c": start_c}, offsets=known)
+        assert stage.found[0].data["people"] == people

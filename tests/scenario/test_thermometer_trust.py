@@ -107,7 +107,8 @@ def test_a_sensor_that_is_gone_is_a_fault_soon_and_soon_over(make_real):
     stage.lane.chip.fault = ChipFault.NACK
     assert stage.play_until(lambda: stage.faults == ["raised sensor"], 45.0)
     stage.lane.chip.fault = None
-    assert stage.play_until(lambda: stage.faults == ["raised sensor", "cleared sensor"], 6.0)
+    # Six readings, one every 5 s: a loose wire is one fault.
+    assert stage.play_until(lambda: stage.faults == ["raised sensor", "cleared sensor"], 45.0)
 
 
 def test_who_is_being_measured_when_the_supply_comes_back_is_no_information(make_real):
@@ -128,6 +129,7 @@ def test_a_short_supply_failure_that_nobody_saw_shows_in_the_ambient(make_real):
     stage = make_real()
     stage.play(140.0)
     stage.lane.chip.power_cycle()  # between two samples: a cold die, and no failed reading
+    stage.play(30.0)
     told = stage.screen(HEALTHY)
     assert (told["zone"], told["reason"]) == ("no_information", "unstable")
     assert told_of(stage, "sensor_unbalanced") == ["raised"]
@@ -223,9 +225,8 @@ def test_a_swap_between_two_visits_does_not_get_the_other_chips_calibration(make
     assert stage.screen(HEALTHY)["reason"] == "untrusted"
 
 
-def test_a_swap_that_only_the_last_sample_shows_is_in_time(make_real):
-    # The identity is read every ten seconds. Whenever that falls into a visit, down to its last
-    # sample, the decision already knows.
+def test_whenever_a_chip_is_swapped_the_decision_knows(make_real):
+    # The identity is read with the first sample of an attempt, whatever was read before.
     calibrations = calibrated()
     seen = set()
     for tenth in range(60, 105):
@@ -236,7 +237,7 @@ def test_a_swap_that_only_the_last_sample_shows_is_in_time(make_real):
         chips = [sample.chip.sensor_id in calibrations for sample in stage.measured]
         seen.add(chips.count(False))
         assert decision["outcome"] == ("admit" if all(chips) else "refer")
-    assert {0, 1, 7} <= seen
+    assert {0, 7} <= seen
 
 
 def test_with_two_calibrations_each_chip_has_its_own(make_real):

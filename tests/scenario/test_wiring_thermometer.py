@@ -153,7 +153,13 @@ def test_every_command_of_a_gate_refuses_a_part_that_cannot_see_a_forehead(words
 
 def test_every_setting_of_the_thermometer_reaches_the_core(settings_with):
     settings = settings_with(
-        sensor={"part": "DCH", "supply_v": 3.1, "emissivity": 0.97, "warm_up_s": 60},
+        sensor={
+            "part": "DCH",
+            "supply_v": 3.1,
+            "emissivity": 0.97,
+            "max_drift_c_per_min": 0.2,
+            "warm_up_s": 60,
+        },
         screening={
             "limit_c": 37.5,
             "guard_c": 0.3,
@@ -176,7 +182,7 @@ def test_every_setting_of_the_thermometer_reaches_the_core(settings_with):
     correction = instrument.correction
     assert (correction.supply_v, correction.emissivity) == (3.1, 0.97)
     assert correction.calibration is None
-    assert setup.expected == (0.10, 60.0, True)
+    assert setup.expected == (0.10, 60.0, 0.2 / 60, True)
     assert (setup.calibrations, setup.offsets, setup.learns) == ({}, {}, False)
 
 

@@ -219,9 +219,11 @@ class Guide:
         while True:
             try:
                 typed = self._ask("Steady? Type its temperature in C: ").strip()
-            except EOFError:
+            except (EOFError, RuntimeError):  # RuntimeError: there never was an input
                 print()
                 raise StoppedError("The input ended.") from None
+            except UnicodeDecodeError:
+                typed = ""
             try:
                 celsius = float(typed.rstrip("Cc° ").replace(",", "."))
             except ValueError:
@@ -263,7 +265,7 @@ def confirm(ask: Callable[[str], str]) -> None:
     """Raise StoppedError unless somebody says yes."""
     try:
         answer = ask("Write? [y/N] ")
-    except EOFError:
+    except (EOFError, RuntimeError, UnicodeDecodeError):
         answer = ""
         print()
     if answer.strip().lower() not in ("y", "yes"):

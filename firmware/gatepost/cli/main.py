@@ -4,6 +4,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage or configuration.
 """
 
 import argparse
+import errno
 import os
 import signal
 import sys
@@ -52,6 +53,12 @@ def main(argv: list[str] | None = None) -> int:
         # Whoever read our output has gone; Python would complain once more when it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:
+        if error.errno != errno.ENOSPC or error.filename is not None:
+            raise
+        # Nothing that a command names: its output goes to a full disk. Nor can the rest.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        fail("the output cannot be written: the disk is full")
     return status
 
 

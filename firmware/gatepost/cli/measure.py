@@ -201,7 +201,8 @@ def _print_sensor(session: Session, chip: Chip | None) -> None:
     print(f"sensor   {'without an identity' if chip is None else chip.sensor_id}")
     calibration = chip and session.setup.calibrations.get(chip.sensor_id)
     if calibration:
-        due = dt.datetime.fromtimestamp(calibration.due_utc_s, dt.UTC).date()
+        # Its end rounds up into the next day, which the last day of all does not have.
+        due = dt.datetime.fromtimestamp(calibration.due_utc_s - 1, dt.UTC).date()
         print(f"calibr.  {calibration.name}\n         due {due}")
     else:
         print("calibr.  none here: the factory's counts")

@@ -26,6 +26,7 @@ _COLUMNS = ("person", "object_c", "ambient_c")
 _LEAST_SAMPLES = 2
 # The median of fewer people than this is no better than where learning starts.
 _LEAST_PEOPLE = 20
+_MOST_PEOPLE = 10_000
 
 
 class Person(NamedTuple):
@@ -68,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--learn",
-        type=int,
+        type=_people,
         default=0,
         metavar="N",
         help="learn K from the first N people of the file; it then counts for all (default: no)",
@@ -107,7 +108,8 @@ def verdict_of(person: Person, limits: Limits, instrument: Instrument) -> Verdic
 def learnt(people: Sequence[Person], limits: Limits, instrument: Instrument) -> Instrument:
     """Return the instrument with the offset that these people set, as a new gate's first do."""
     verdicts = [verdict_of(person, limits, instrument) for person in people]
-    verdicts = [verdict for verdict in verdicts if teaches(verdict, limits)]
+    offset = Offset("file", instrument.offset_c, instrument.offset_c)
+    verdicts = [verdict for verdict in verdicts if teaches(offset, verdict, limits)]
     if len(verdicts) < _LEAST_PEOPLE:
         print(
             f"gatepost: {len(verdicts)} people to learn from, and {_LEAST_PEOPLE} are needed: k "
@@ -115,7 +117,6 @@ def learnt(people: Sequence[Person], limits: Limits, instrument: Instrument) -> 
             file=sys.stderr,
         )
         return replace(instrument, doubt_c=SETTLING_DOUBT_C)
-    offset = Offset("file", instrument.offset_c, instrument.offset_c)
     for verdict in verdicts:
         offset = learn(offset, verdict, limits, admitted=True, people=len(verdicts))
     return replace(instrument, offset_c=offset.offset_c)
@@ -169,6 +170,13 @@ def _number(where: str, key: str, text: str | None) -> float:
             "a sample that does not exist"
         )
     return number
+
+
+def _people(text: str) -> int:
+    people = int(text)
+    if not 0 <= people <= _MOST_PEOPLE:
+        raise argparse.ArgumentTypeError(f"{text}: must be from 0 to {_MOST_PEOPLE} people")
+    return people
 
 
 def _celsius(text: str) -> float:

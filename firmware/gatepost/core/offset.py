@@ -32,10 +32,8 @@ _MEDIAN_STEP_C = 0.01
 _DRIFT_C = 0.4
 _DRIFT_OVER_C = 0.3
 _POSSIBLE_MIDDLE_C = 6.0
+_MOST_START_C = 6.0  # what the settings allow
 _ROUNDING_C = 1e-9  # bounds are hit exactly, and a difference of floats is not exact
-# No information about a person, and yet a good measurement. Without the cold ones a device that
-# reads low would see the warmer half of its people only, and learn too little.
-_TEACHING_REASONS = (Reason.COLD, Reason.DRIFTED)
 
 
 class Offset(NamedTuple):
@@ -74,17 +72,21 @@ class Offset(NamedTuple):
             and abs(self.middle_c - HEALTHY_MIDDLE_C) <= _POSSIBLE_MIDDLE_C
             and len(self.first_c) < SETTLING_PEOPLE
             and self.people >= len(self.first_c)
-            and all(isfinite(number) for number in (self.start_c, *self.first_c))
+            and 0 <= self.start_c <= _MOST_START_C
+            and all(isfinite(first_c) for first_c in self.first_c)
         )
 
 
-def teaches(verdict: Verdict, limits: Limits) -> bool:
+def teaches(offset: Offset, verdict: Verdict, limits: Limits) -> bool:
     """Return whether `learn` learns from such a verdict."""
-    if verdict.zone is Zone.NO_INFORMATION and verdict.reason not in _TEACHING_REASONS:
+    # No information about a person, and yet a good measurement. To a device that reads low half of
+    # its first people seem to come in from the cold; later they do come in from the cold.
+    reasons = (Reason.COLD,) if offset.settled_c is None else (Reason.DRIFTED,)
+    if verdict.zone is Zone.NO_INFORMATION and verdict.reason not in reasons:
         return False
     low_c, high_c = limits.ambient_c
     ambients_c = verdict.ambient_c
-    return ambients_c is not None and low_c <= min(ambients_c) <= max(ambients_c) <= high_c
+    return ambients_c is not None and all(low_c <= each_c <= high_c for each_c in ambients_c)
 
 
 def learn(
@@ -107,7 +109,7 @@ def learn(
         people: how many set the offset at first.
     """
     index = verdict.index_c
-    if index is None or not teaches(verdict, limits):
+    if index is None or not teaches(offset, verdict, limits):
         return offset
     asked_c = HEALTHY_MIDDLE_C - index  # what this person alone would add to the offset
     settled_c = offset.settled_c

@@ -8,7 +8,7 @@ it finds anything, every measurement is no information (S4).
 
 from collections import deque
 from collections.abc import Sequence
-from math import ceil, isfinite, log, pi, sqrt
+from math import ceil, log, pi, sqrt
 from statistics import linear_regression
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -36,11 +36,11 @@ _STORM_SHARE, _STORM_OVER_SHARE = 0.25, 0.1
 # A part without supply for less than this has not cooled down by anything that can be measured.
 _COOLING_S = 10.0
 
-# Thermal balance (facts: sensor 3.4): the die may not drift faster than 0.1 C a minute.
+# Thermal balance (facts: sensor 3.4): the die may not drift faster than the site says.
 _BALANCE_S = 120.0
 _BALANCE_STEP_S = 5.0  # readings closer together than this add nothing
 _LEAST_BALANCE_S = 20.0
-_DRIFT_C_PER_S, _DRIFT_OVER_C_PER_S = 0.1 / 60, 0.08 / 60
+_DRIFT_OVER = 0.8  # of that limit, before it is over
 
 
 class Expected(NamedTuple):
@@ -51,6 +51,7 @@ class Expected(NamedTuple):
 
     noise_c: float = 0.18
     warm_up_s: float = 120.0
+    drift_c_per_s: float = 0.1 / 60  # of the die, in thermal balance
     is_calibrated: bool = False
 
 
@@ -77,6 +78,7 @@ class Watch:
         self._last: Reading | None = None
         self._equal = 0
         self._absent_since_s: float | None = None
+        self._failed = False  # since the last reading
         self._erratic: tuple[float, str] | None = None
         self._disturbed: deque[bool] = deque(maxlen=_TRANSFERS)
         self._in_storm = False
@@ -85,10 +87,14 @@ class Watch:
 
     def take(self, reading: Reading) -> None:
         """Note a reading."""
+        failed, self._failed = self._failed, False
         absent_since_s, self._absent_since_s = self._absent_since_s, None
         was_off = absent_since_s is not None and reading.at_s - absent_since_s >= _COOLING_S
         if was_off or (self._last is not None and self._last.chip != reading.chip):
             self._begin_anew(reading.at_s)
+        elif failed and self._ambients and reading.at_s - self._ambients[-1][0] > _BALANCE_S:
+            # Nobody saw what the die did meanwhile: no balance before it is seen again.
+            self._warm_at_s = max(self._warm_at_s, reading.at_s + _LEAST_BALANCE_S)
         last = self._last
         if last is not None:
             self._look_at_change(last, reading)
@@ -103,6 +109,7 @@ class Watch:
 
     def fail(self, fault: SensorFault) -> None:
         """Note a measurement that failed."""
+        self._failed = True
         if fault.kind is SensorFaultKind.BAD_PEC:
             self._disturbed.append(True)
         elif fault.kind is SensorFaultKind.ABSENT and self._absent_since_s is None:
@@ -171,7 +178,8 @@ class Watch:
         )
 
     def _note_ambient(self, reading: Reading) -> None:
-        if not isfinite(reading.ambient_c):
+        low_c, high_c = _POSSIBLE_AMBIENT_C
+        if not low_c <= reading.ambient_c <= high_c:
             return  # it is erratic already; no line goes through it
         if self._ambients and reading.at_s < self._ambients[-1][0] + _BALANCE_STEP_S:
             return
@@ -181,9 +189,11 @@ class Watch:
 
     def _imbalance(self, now_s: float) -> Finding | None:
         if now_s < self._warm_at_s:
-            return Finding(Reason.WARMING_UP, "the sensor was switched on a short time ago")
+            return Finding(
+                Reason.WARMING_UP, "the sensor was switched on, or came back, a short time ago"
+            )
         slope = _slope(self._ambients)
-        limit = _DRIFT_OVER_C_PER_S if self._unbalanced else _DRIFT_C_PER_S
+        limit = self._expected.drift_c_per_s * (_DRIFT_OVER if self._unbalanced else 1)
         self._unbalanced = slope is not None and abs(slope) > limit
         if slope is None or not self._unbalanced:
             return None

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import groupby
-from math import isfinite, sqrt
+from math import sqrt
 from statistics import fmean, linear_regression, median, pstdev
 from typing import NamedTuple
 
@@ -39,6 +39,7 @@ MIN_CONTRAST_C = 4.0  # skin over die; less is the room, or a sensor as warm as 
 # Nobody who walks is outside: below is skin from the cold, under a hat or fringe, or too far away;
 # above is the sun. Two in a hundred healthy adults in a room are below (`make bench`).
 PLAUSIBLE_INDEX_C = (35.5, 42.0)
+_LARGEST_C = 1e4  # what claims more is no temperature, and its sums may overflow
 # Outside the ambients of the study the slope is a guess that may be wrong by about half of itself.
 _WIDENING_PER_C = 0.1
 
@@ -203,8 +204,9 @@ def judge(samples: Sequence[Reading], limits: Limits, instrument: Instrument) ->
     if not samples:
         return _nothing(Reason.TOO_FEW_SAMPLES)
     skin = [corrected(sample, instrument.correction) for sample in samples]
-    if not all(isfinite(sample.object_c) and isfinite(sample.ambient_c) for sample in skin):
-        # No driver of ours makes such a number; min, max and median would not even notice it.
+    numbers_c = [number for sample in skin for number in (sample.object_c, sample.ambient_c)]
+    if not all(abs(number_c) <= _LARGEST_C for number_c in numbers_c):
+        # No driver of ours makes such a number; min, max and median would not even notice a NaN.
         return _nothing(Reason.NO_NUMBER)
     numbers = _numbers(skin, limits, instrument)
     reason = (

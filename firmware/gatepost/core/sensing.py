@@ -13,14 +13,16 @@ from gatepost.core.plausibility import Expected, Finding, Watch
 from gatepost.core.screening import Instrument, Limits, Reason, Verdict
 from gatepost_hal.ports import Chip, Reading, SensorFault
 
-# Between visits the sensor is asked now and then, so that its fault is known before a person is;
-# more often while something is wrong, so that it is over soon.
-_IDLE_SAMPLE_S = 30.0
-_DOUBTFUL_SAMPLE_S = 10.0
+# Between visits the sensor is asked now and then, so that its fault is known before a person is,
+# and so often that the noise of the die does not look like a drift of it.
+_IDLE_SAMPLE_S = 10.0
 # Sooner than a part cools down (`gatepost.core.plausibility`): one failure is no loss of supply.
 _FAILED_SAMPLE_S = 5.0
 _FAILURES = 3  # in a row, before it is a fault of the gate
+_RECOVERED = 6  # readings in a row, before that is over: a loose wire is one fault, not fifty
 _SILENT_S = 3.0
+# One person has one vote: once among the first people, later once in half a day.
+_VOTE_AGAIN_S = 12 * 3600.0
 _UNKNOWN_DEVICE = "unknown"
 
 
@@ -49,10 +51,12 @@ class Sensing:
         self._chip: Chip | None = None
         self._calibration: Calibration | None = None
         self._watch = Watch(setup.expected, now_s)
-        self._failures = 0
+        self._failures = self._successes = 0
+        self._fails = False
         self._failure = ""
         self._asked_at_s: float | None = None
         self._standing: dict[Fault, Finding] = {}
+        self._taught_at_s: dict[str, float] = {}  # by subject; in memory only
         self.next_at_s = now_s + setup.sample_period_s
         self.is_new = False  # whether another thermometer answers; whoever tells it, clears it
         self._begin_with(self._offset_of(_UNKNOWN_DEVICE))
@@ -70,9 +74,7 @@ class Sensing:
         """Return whether a sample is to be asked for now; the next one is due a period later."""
         if now_s < self.next_at_s:
             return False
-        idle_s = _DOUBTFUL_SAMPLE_S if self._standing else _IDLE_SAMPLE_S
-        if self._failures:
-            idle_s = _FAILED_SAMPLE_S
+        idle_s = _FAILED_SAMPLE_S if self._failures or self._fails else _IDLE_SAMPLE_S
         self.next_at_s = now_s + (self._setup.sample_period_s if measuring else idle_s)
         if self._asked_at_s is None:
             self._asked_at_s = now_s
@@ -82,7 +84,11 @@ class Sensing:
         start_c = self._setup.instrument.offset_c
         if not self._setup.learns:
             return Offset(device, start_c, start_c, settled_c=start_c)
-        return self._offsets.get(device) or Offset(device, start_c, start_c)
+        known = self._offsets.get(device)
+        # Another start in the settings is the technician's word to begin anew.
+        if known is not None and known.start_c == start_c:
+            return known
+        return Offset(device, start_c, start_c)
 
     def _begin_with(self, offset: Offset) -> None:
         """Let this offset, and the calibration at hand, count from now on."""
@@ -97,6 +103,7 @@ class Sensing:
     def _adopt(self, chip: Chip | None) -> None:
         """Take up the calibration and the offset of the thermometer that answers now."""
         self._chip = chip
+        self._taught_at_s.clear()
         self._calibration = chip and self._setup.calibrations.get(chip.sensor_id)
         self._watch.calibration = self._calibration
         factory = f"{chip.sensor_id}/factory" if chip else _UNKNOWN_DEVICE
@@ -108,11 +115,15 @@ class Sensing:
         self._asked_at_s = None
         if isinstance(event, Reading):
             self._failures = 0
+            self._successes += 1
+            self._fails = self._fails and self._successes < _RECOVERED
             if event.chip != self._chip:
                 self._adopt(event.chip)
             self._watch.take(event)
         else:
             self._failures += 1
+            self._successes = 0
+            self._fails = self._fails or self._failures >= _FAILURES
             self._failure = event.detail
             self.next_at_s = min(self.next_at_s, event.at_s + _FAILED_SAMPLE_S)
             self._watch.fail(event)
@@ -128,7 +139,7 @@ class Sensing:
             )
             self._standing[Fault.SENSOR_DRIFTED] = Finding(Reason.DRIFTED, detail)
         faults = {fault: found.detail for fault, found in self._standing.items()}
-        if self._failures >= _FAILURES:
+        if self._fails:
             faults[Fault.SENSOR] = self._failure
         elif self._asked_at_s is not None and now_s - self._asked_at_s > _SILENT_S:
             faults[Fault.SENSOR] = f"no answer for {_SILENT_S} s"
@@ -139,13 +150,21 @@ class Sensing:
             faults[Fault.CALIBRATION_DUE] = f"the offset has moved by its bound of {BOUND_C} C"
         return faults
 
-    def learn(self, verdict: Verdict, *, admitted: bool) -> bool:
-        """Learn from a person who was measured; return whether there was something to learn."""
+    def learn(self, verdict: Verdict, *, subject: str, admitted: bool, now_s: float) -> bool:
+        """Learn from a person who was measured; return whether there was something to learn.
+
+        Who walks in again and again has one vote, or one person would set the offset of all.
+        """
         if not self._setup.learns:
+            return False
+        taught_at_s = self._taught_at_s.get(subject)
+        is_settled = self.offset.settled_c is not None
+        if taught_at_s is not None and not (is_settled and now_s >= taught_at_s + _VOTE_AGAIN_S):
             return False
         offset = learn(self.offset, verdict, self._setup.limits, admitted=admitted)
         if offset is self.offset:
             return False
+        self._taught_at_s[subject] = now_s
         self._begin_with(offset)
         return True
 

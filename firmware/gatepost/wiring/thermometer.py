@@ -99,6 +99,7 @@ def setup(settings: Settings, offsets: dict[str, Offset]) -> Setup:
         expected=Expected(
             noise_c=PARTS[settings.sensor.part].noise_c,
             warm_up_s=settings.sensor.warm_up_s,
+            drift_c_per_s=settings.sensor.max_drift_c_per_min / 60,
             is_calibrated=settings.sensor.calibration == "required",
         ),
         calibrations=_calibrations(settings.paths.calibration_dir),
