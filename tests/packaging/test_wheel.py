@@ -97,5 +97,6 @@ def test_the_installed_wheel_runs_the_tests(wheel, tmp_path, version):
     where = run(own_python, "-Ic", "import gatepost_hal; print(gatepost_hal.__file__)", cwd=away)
     assert where.startswith(str(tmp_path / "venv"))
     assert run(str(bin_folder / "gatepost"), "--version", cwd=away).startswith("gatepost ")
-    told = run(own_python, "-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=away)
+    away_from_it = ("-m", "not packaging")  # the few that compare with files of the checkout
+    told = run(own_python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *away_from_it, cwd=away)
     assert " passed" in told.splitlines()[-1]
