@@ -364,3 +364,12 @@ def test_another_start_in_the_settings_begins_the_learning_anew(make_real, devic
     for start_c, people in [(2.43, FIRST), (2.3, 0)]:
         stage = make_real(screening={"learns": True, "offset_c": start_c}, offsets=known)
         assert stage.found[0].data["people"] == people
+
+
+def test_an_offset_at_its_bound_asks_for_a_calibration_and_people_go_on(make_real, device):
+    at_bound = settled(device, offset_c=2.6 - BOUND_C)
+    stage = make_real(screening=LEARNS, offsets={device: at_bound})
+    (raised,) = [entry.data for entry in stage.found if entry.type == "fault.raised"]
+    assert raised["fault"] == "calibration_due"
+    assert raised["detail"] == "the offset has moved by its bound of 0.5 C"
+    assert stage.screen(Forehead(skin_c=SKIN_C + 0.5))["outcome"] == "admit"
