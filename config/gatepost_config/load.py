@@ -10,12 +10,24 @@ from pathlib import Path
 
 import msgspec
 
-from gatepost_config.settings import Paths, Pins, Screening, Settings, decode_path
+from gatepost_config.settings import (
+    NOTHING,
+    Passback,
+    Paths,
+    Pins,
+    Reader,
+    Screening,
+    Settings,
+    Turnstile,
+    decode_path,
+)
 
 # sun_path has 108 bytes on Linux including the closing NUL: unix(7).
 _MAX_SOCKET_PATH_BYTES = 107
 # The middle of healthy adults' body temperatures, which the index is made to have.
 _HEALTHY_MIDDLE_C = 36.8
+# BCM lines 0 to 8 are pulled up at power-on, the others down (BCM2835 datasheet, table 6-31).
+_LAST_PULLED_UP = 8
 DEFAULT_PATH = Path("/etc/gatepost/gatepost.toml")
 
 
@@ -78,19 +90,20 @@ def _joint_problems(
     screening: Screening | None = None,
     pins: Pins | None = None,
     paths: Paths | None = None,
+    turnstile: Turnstile | None = None,
+    passback: Passback | None = None,
+    reader: Reader | None = None,
     **_rest: object,
 ) -> list[str]:
     """Return what no single value shows: settings that contradict one another."""
-    problems = []
-    used: dict[int, str] = {}
-    for key in pins.__struct_fields__ if pins else ():
-        pin = getattr(pins, key)
-        if isinstance(pin, int):
-            if pin in used:
-                problems.append(
-                    f"[pins] {key} = {pin}: already used by {used[pin]}; give each its own line."
-                )
-            used.setdefault(pin, key)
+    problems = _pin_problems(pins) if pins else []
+    if turnstile:
+        problems += _turnstile_problems(turnstile, pins)
+    if passback and reader and passback.mode == "hard" and reader.exit_device == NOTHING:
+        problems.append(
+            '[passback] mode = "hard": without [reader] exit_device nobody who has left could '
+            'enter again; wire an exit reader, or choose "timed" or "soft".'
+        )
     if paths and (length := len(os.fsencode(paths.doorbell))) > _MAX_SOCKET_PATH_BYTES:
         problems.append(
             f'[paths] run_dir = "{paths.run_dir}": a socket below it has a path of {length} bytes; '
@@ -102,4 +115,45 @@ def _joint_problems(
             f"within it; with limit_c = {screening.limit_c}, at most "
             f"{screening.limit_c - _HEALTHY_MIDDLE_C:.2f}."
         )
+    return problems
+
+
+def _pin_problems(pins: Pins) -> list[str]:
+    problems = []
+    used: dict[int, str] = {}
+    for key in pins.__struct_fields__:
+        pin = getattr(pins, key)
+        if not isinstance(pin, int) or pin == 0:
+            continue
+        if pin == 1:
+            problems.append(f"[pins] {key} = 1: belongs to the HAT's EEPROM; use 2 to 27, or 0.")
+        if pin in used:
+            problems.append(
+                f"[pins] {key} = {pin}: already used by {used[pin]}; give each its own line."
+            )
+        used.setdefault(pin, key)
+    return problems
+
+
+def _turnstile_problems(turnstile: Turnstile, pins: Pins | None) -> list[str]:
+    problems = []
+    if turnstile.release == "pulse" and turnstile.pulse_s > turnstile.release_hold_s:
+        problems.append(
+            f"[turnstile] pulse_s = {turnstile.pulse_s}: longer than release_hold_s = "
+            f"{turnstile.release_hold_s}, within which somebody must walk; make it shorter."
+        )
+    if pins is None:
+        return problems
+    if (turnstile.passage == "per_direction") != bool(pins.passage_exit):
+        problems.append(
+            f'[turnstile] passage = "{turnstile.passage}" and [pins] passage_exit = '
+            f'{pins.passage_exit}: "per_direction" needs that line, and nothing else uses it.'
+        )
+    if turnstile.relay_active == "low":
+        problems += [
+            f"[pins] {key} = {pin}: pulled down at power-on, so an active-low relay would be "
+            f"energised until the gate runs; use a line from 2 to {_LAST_PULLED_UP}."
+            for key, pin in (("entry_relay", pins.entry_relay), ("exit_relay", pins.exit_relay))
+            if pin > _LAST_PULLED_UP
+        ]
     return problems

@@ -13,6 +13,16 @@ from msgspec import Meta, Struct, field
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}\Z")]
 # The BCM number of a line on the Pi's 40-pin header. 0 and 1 belong to the HAT EEPROM.
 BcmPin = Annotated[int, Meta(ge=2, le=27)]
+# The same, and 0 for a line that is not wired.
+OptionalPin = Annotated[int, Meta(ge=0, le=27)]
+# A time of day, or none.
+QuietHours = Annotated[
+    str, Meta(pattern=r"^(|([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9])\Z")
+]
+
+
+# A path that means that there is nothing.
+NOTHING = Path("/dev/null")
 
 
 class _Section(Struct, frozen=True, forbid_unknown_fields=True):
@@ -27,8 +37,10 @@ class Gate(_Section, frozen=True):
 
 
 class Lane(_Section, frozen=True):
-    """How long the lane waits, and how often it tries."""
+    """In which order the lane checks, how long it waits, and how often it tries."""
 
+    # What comes first, the pass or the measurement: the documents disagree (R048, R067).
+    order: Literal["pass_first", "measure_first"] = "pass_first"
     # A pass must be shown within this time of somebody stepping up.
     pass_timeout_s: Annotated[float, Meta(ge=2, le=120)] = 15.0
     # One attempt to measure ends here, with or without enough samples.
@@ -37,14 +49,72 @@ class Lane(_Section, frozen=True):
     measure_attempts: Annotated[int, Meta(ge=1, le=10)] = 3
     # How long "try again" shows before the next attempt begins.
     recheck_pause_s: Annotated[float, Meta(ge=0.5, le=30)] = 2.0
-    # The turnstile is free this long at most; the relay driver ends it by itself.
-    release_hold_s: Annotated[float, Meta(ge=0.1, le=30)] = 5.0
-    # The passage contact closes at most this long after somebody stepped into the arm.
-    turn_s: Annotated[float, Meta(ge=0.2, le=5)] = 1.5
     # How long "no entry" shows before the lane is ready for the next person.
     refused_show_s: Annotated[float, Meta(ge=1, le=60)] = 4.0
     # How long "please wait for staff" shows.
     referred_show_s: Annotated[float, Meta(ge=1, le=600)] = 20.0
+    # How long a pressed exit button is remembered while somebody is being measured or lets in.
+    exit_wish_s: Annotated[float, Meta(ge=1, le=60)] = 10.0
+    # Whether one may leave in a lock-down. Fire, emergency and staff let out in any case.
+    exit_in_lockdown: bool = True
+
+
+class Turnstile(_Section, frozen=True):
+    """What the turnstile wants, and what it tells. See hal/WIRING.md."""
+
+    # It is free this long at most; the relay driver ends it by itself.
+    release_hold_s: Annotated[float, Meta(ge=0.1, le=30)] = 5.0
+    # "hold" energises the relay for as long as the way is free. "pulse" is for a turnstile that
+    # keeps itself free until somebody walked.
+    release: Literal["hold", "pulse"] = "hold"
+    pulse_s: Annotated[float, Meta(ge=0.1, le=5)] = 0.5
+    # What energises the relay board. "low" only on lines 2 to 8, which are pulled up at power-on.
+    relay_active: Literal["high", "low"] = "high"
+    # What it tells of a turn: nothing, one contact, or one for each way.
+    passage: Literal["none", "single", "per_direction"] = "single"
+    # The passage contact closes at most this long after somebody stepped into the arm.
+    turn_s: Annotated[float, Meta(ge=0.2, le=5)] = 1.5
+    # An arm that is not back at rest by then is held open.
+    held_s: Annotated[float, Meta(ge=2, le=120)] = 10.0
+    # Another turn within this time of somebody's is a second person on one admission.
+    tailgate_s: Annotated[float, Meta(ge=0.2, le=10)] = 2.0
+    # How long the alarm of a forced turn shows and sounds.
+    alarm_s: Annotated[float, Meta(ge=1, le=60)] = 10.0
+    # How long maintenance energises what it tests.
+    test_s: Annotated[float, Meta(ge=0.5, le=10)] = 2.0
+
+
+class Passback(_Section, frozen=True):
+    """Whether a pass may enter that is inside already. Nobody is ever held in by it."""
+
+    # "soft" tells, "hard" refuses until an exit with the same pass (it needs an exit reader),
+    # "timed" refuses for a while.
+    mode: Literal["off", "soft", "hard", "timed"] = "off"
+    window_s: Annotated[float, Meta(ge=10, le=86400)] = 600.0
+    # The same pass does not enter twice within this time; 0 is no such rule.
+    pass_interval_s: Annotated[float, Meta(ge=0, le=86400)] = 0.0
+
+
+class Signals(_Section, frozen=True):
+    """What the lane says in words, and when it is quiet."""
+
+    # Which languages, the first one first.
+    languages: Literal["zh-CN", "en", "zh-CN+en", "en+zh-CN"] = "zh-CN+en"
+    # Local time of day, as "22:00-06:00": sounds become ticks, the voice is silent. Never alarms.
+    quiet_hours: QuietHours = ""
+    # Recordings, one folder a language, one WAV file a prompt, played by aplay. "/dev/null": none.
+    voice_dir: Path = Path("/dev/null")
+    # Where the texts are shown: a terminal. "/dev/null": nowhere.
+    display: Path = Path("/dev/null")
+
+
+class Watchdog(_Section, frozen=True):
+    """The machine's own watchdog, beside that of systemd."""
+
+    # "/dev/watchdog" where systemd's RuntimeWatchdogSec does not have it. "/dev/null": none.
+    device: Path = Path("/dev/null")
+    # The Pi's own counts to 15 at most.
+    timeout_s: Annotated[int, Meta(ge=5, le=15)] = 15
 
 
 class Screening(_Section, frozen=True):
@@ -109,6 +179,14 @@ class Pins(_Section, frozen=True):
     exit_button: BcmPin = 25
     # Normally closed: an open contact, and so a cut wire, is fire.
     fire: BcmPin = 16
+    # These are there or not; 0 is not wired. With a contact for each way, `passage` is inwards.
+    passage_exit: OptionalPin = 0
+    # Staff lets the person at the entry in, once a press.
+    staff_release: OptionalPin = 0
+    maintenance_key: OptionalPin = 0
+    # Break glass at the lane, and the housing's contact: normally closed, as fire.
+    emergency: OptionalPin = 0
+    tamper: OptionalPin = 0
     # A level must stand this long to count. Less than a contact bounces makes one passage many.
     debounce_s: Annotated[float, Meta(ge=0.005, le=0.05)] = 0.02
 
@@ -117,6 +195,9 @@ class Reader(_Section, frozen=True):
     """The pass reader: a terminal, a serial scanner, anything that ends a pass with a line end."""
 
     device: Path = Path("/dev/stdin")
+    # The reader on the inside. It tells who left; the way out is free without it. "/dev/null":
+    # there is none.
+    exit_device: Path = Path("/dev/null")
 
 
 class Link(_Section, frozen=True):
@@ -156,6 +237,21 @@ class Paths(_Section, frozen=True):
         return self.gate_dir / "offset.json"
 
     @property
+    def standing(self) -> Path:
+        """Whether the lane is locked or out of service, written by the gate alone."""
+        return self.gate_dir / "standing.json"
+
+    @property
+    def whereabouts(self) -> Path:
+        """Which passes are inside, written by the gate alone; empty without anti-passback."""
+        return self.gate_dir / "whereabouts.db"
+
+    @property
+    def control(self) -> Path:
+        """The Unix socket on which the technician talks to the gate; only its user and root may."""
+        return self.run_dir / "gate" / "control.sock"
+
+    @property
     def acknowledged(self) -> Path:
         """How far the server has the events, written by the link alone."""
         return self.link_dir / "acknowledged"
@@ -177,10 +273,14 @@ class Settings(_Section, frozen=True):
     gate: Gate
     link: Link
     lane: Lane = field(default_factory=Lane)
+    turnstile: Turnstile = field(default_factory=Turnstile)
+    passback: Passback = field(default_factory=Passback)
+    signals: Signals = field(default_factory=Signals)
     screening: Screening = field(default_factory=Screening)
     sensor: Sensor = field(default_factory=Sensor)
     pins: Pins = field(default_factory=Pins)
     reader: Reader = field(default_factory=Reader)
+    watchdog: Watchdog = field(default_factory=Watchdog)
     paths: Paths = field(default_factory=Paths)
 
 

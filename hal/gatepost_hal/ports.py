@@ -5,9 +5,17 @@ else of hardware. No vendor library may be imported here. Temperatures are degre
 durations are seconds, and every ``*_at_s`` is an instant of the monotonic clock (`Clock.now_s`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import NamedTuple, Protocol
+
+
+class Direction(Enum):
+    """Which way a person walks through the lane."""
+
+    ENTRY = "entry"
+    EXIT = "exit"
+
 
 # ---------------------------------------------------------------------------- what hardware says
 
@@ -58,12 +66,17 @@ class SensorFault(NamedTuple):
 
 
 class InputName(Enum):
-    """The digital inputs of a lane, by what their active level means."""
+    """The digital inputs of a lane, by what their active level means. Not every lane has all."""
 
     PRESENCE = "presence"  # somebody stands in front of the sensor
-    PASSAGE = "passage"  # the turnstile reports that it turned
+    PASSAGE = "passage"  # the arm turns: either way, or inwards where PASSAGE_EXIT is there too
+    PASSAGE_EXIT = "passage_exit"  # the arm turns outwards
     EXIT_BUTTON = "exit_button"  # somebody inside asks to leave
+    STAFF_RELEASE = "staff_release"  # staff lets the person at the entry in
+    MAINTENANCE_KEY = "maintenance_key"  # the technician's key switch is turned
+    EMERGENCY = "emergency"  # somebody broke the glass at the lane, or its wire is cut
     FIRE = "fire"  # the fire panel, or its cut wire, demands a free way
+    TAMPER = "tamper"  # the housing is open, or its wire is cut
 
 
 class InputChanged(NamedTuple):
@@ -75,10 +88,14 @@ class InputChanged(NamedTuple):
 
 
 class PassRead(NamedTuple):
-    """A reader delivered one pass (the text of a QR code, or a card number)."""
+    """A reader delivered one pass (the text of a QR code, or a card number).
+
+    `direction` is the way that the reader stands for.
+    """
 
     at_s: float
     credential: str
+    direction: Direction = Direction.ENTRY
 
     def __repr__(self) -> str:
         """Keep the credential out of logs and tracebacks: it opens the gate."""
@@ -99,19 +116,13 @@ class ReaderFault(NamedTuple):
     at_s: float
     kind: ReaderFaultKind
     detail: str
+    direction: Direction = Direction.ENTRY
 
 
 HardwareEvent = Reading | SensorFault | InputChanged | PassRead | ReaderFault
 
 
 # ------------------------------------------------------------------------ what hardware is asked
-
-
-class Direction(Enum):
-    """Which way a person walks through the lane."""
-
-    ENTRY = "entry"
-    EXIT = "exit"
 
 
 class Lamp(Enum):
@@ -176,19 +187,43 @@ class Turnstile(Protocol):
 class Lamps(Protocol):
     """The lamps at the lane."""
 
-    def show(self, lit: frozenset[Lamp]) -> None:
-        """Light exactly these lamps."""
+    def show(self, lit: frozenset[Lamp], *, blink_s: float = 0.0) -> None:
+        """Light exactly these lamps; with `blink_s`, on and off for that long by turns."""
         ...
 
 
 class Buzzer(Protocol):
     """The sounder at the lane."""
 
-    def play(self, pattern_s: tuple[float, ...]) -> None:
+    def play(self, pattern_s: tuple[float, ...], *, repeat: bool = False) -> None:
         """Sound for the 1st, be silent for the 2nd, sound for the 3rd ... duration, then stop.
 
-        A new pattern replaces one that still sounds; the empty pattern is silence.
+        A new pattern replaces one that still sounds; the empty pattern is silence. With `repeat`
+        it begins again, until the next call; the pattern must then end with a silence.
         """
+        ...
+
+
+class Prompt(NamedTuple):
+    """Something to tell the person in words: a key, and its text by language (BCP 47 tag)."""
+
+    key: str
+    texts: Mapping[str, str]
+
+
+class Announcer(Protocol):
+    """Tells the person in words: a speaker, a display."""
+
+    def tell(self, prompt: Prompt) -> None:
+        """Say or show the prompt. Never blocks; the newest replaces one that waits its turn."""
+        ...
+
+
+class Watchdog(Protocol):
+    """A timer in hardware that restarts the machine when nobody pets it any more."""
+
+    def pet(self) -> None:
+        """Put the restart off by the timer's whole time. Never raises."""
         ...
 
 

@@ -1,7 +1,8 @@
 """The roster: which passes exist, and what category of person each one stands for.
 
 A member is an opaque subject id and a category: the gate needs no names, and what it does not hold
-nobody can take from it.
+nobody can take from it. Somebody may have a second pass for the same subject, marked `duress`, to
+show under threat: it opens as any other, and tells silently.
 """
 
 import csv
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 COLUMNS = ("credential", "subject", "category")
+MARK = "mark"  # an optional fourth column
+DURESS = "duress"
 MAX_CELL_LENGTH = 512
 _DIGEST_BYTES = 32
 
@@ -22,10 +25,14 @@ class RosterError(ValueError):
 
 
 class Member(NamedTuple):
-    """Whom a credential stands for: an id that means something only to the centre, a category."""
+    """Whom a credential stands for: an id that means something only to the centre, a category.
+
+    `duress`: this credential is only shown under threat.
+    """
 
     subject: str
     category: str
+    duress: bool = False
 
 
 class Roster:
@@ -43,20 +50,21 @@ class Roster:
     def load(cls, path: Path) -> Self:
         """Return the roster of a CSV file with the header credential,subject,category.
 
-        UTF-8, with or without a byte order mark; blank lines are skipped; nothing else is guessed.
+        A fourth column, mark, may follow; a cell of it is empty or says duress. UTF-8, with or
+        without a byte order mark; blank lines are skipped; nothing else is guessed.
 
         Raises:
             RosterError: the file cannot be read, or a line is not as it must be.
         """
         members: dict[str, Member] = {}
         lines: dict[str, int] = {}
-        for line, (credential, subject, category) in _rows(path):
+        for line, (credential, subject, category, mark) in _rows(path):
             if credential in lines:
                 raise RosterError(
                     f"{path}:{line}: the credential of line {lines[credential]} again; keep one"
                 )
             lines[credential] = line
-            members[credential] = Member(subject=subject, category=category)
+            members[credential] = Member(subject, category, duress=mark == DURESS)
         return cls(members)
 
     def look_up(self, credential: str) -> Member | None:
@@ -75,18 +83,19 @@ class Roster:
         return hashlib.blake2b(text, key=self._key, digest_size=_DIGEST_BYTES).digest()
 
 
-def _rows(path: Path) -> Iterator[tuple[int, tuple[str, str, str]]]:
+def _rows(path: Path) -> Iterator[tuple[int, tuple[str, str, str, str]]]:
     reader = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
     try:
-        header = next(reader, [])
-        if tuple(header) != COLUMNS:
+        header = tuple(next(reader, []))
+        if header not in {COLUMNS, (*COLUMNS, MARK)}:
             raise RosterError(
-                f"{path}:1: the header must be exactly {','.join(COLUMNS)}; "
-                f"{len(header)} other columns were found"
+                f"{path}:1: the header must be exactly {','.join(COLUMNS)}, "
+                f"and {MARK} after them if there are marks; {len(header)} other columns were found"
             )
         for cells in reader:
             if cells:
-                yield reader.line_num, _checked_cells(cells, f"{path}:{reader.line_num}")
+                place = f"{path}:{reader.line_num}"
+                yield reader.line_num, _checked_cells(cells, header, place)
     except csv.Error as error:
         raise RosterError(f"{path}:{reader.line_num}: not CSV: {error}") from error
 
@@ -104,11 +113,13 @@ def _text(path: Path) -> str:
         raise RosterError(f"{path}:{line}: not UTF-8; save it as CSV UTF-8") from None
 
 
-def _checked_cells(cells: list[str], place: str) -> tuple[str, str, str]:
-    if len(cells) != len(COLUMNS):
-        raise RosterError(f"{place}: {len(cells)} cells; each line has {len(COLUMNS)}")
-    for column, cell in zip(COLUMNS, cells, strict=True):
-        if not cell:
+def _checked_cells(
+    cells: list[str], columns: tuple[str, ...], place: str
+) -> tuple[str, str, str, str]:
+    if len(cells) != len(columns):
+        raise RosterError(f"{place}: {len(cells)} cells; each line has {len(columns)}")
+    for column, cell in zip(columns, cells, strict=True):
+        if not cell and column != MARK:
             raise RosterError(f"{place}: {column} is empty")
         if len(cell) > MAX_CELL_LENGTH:
             raise RosterError(
@@ -118,5 +129,8 @@ def _checked_cells(cells: list[str], place: str) -> tuple[str, str, str]:
             raise RosterError(
                 f"{place}: {column} has blanks around it or control characters in it; remove them"
             )
-    credential, subject, category = cells
-    return credential, subject, category
+    credential, subject, category, mark = (*cells, "")[: len(COLUMNS) + 1]
+    if mark not in {"", DURESS}:
+        # Not quoted: in a line whose cells are in another order it is the credential.
+        raise RosterError(f"{place}: {MARK} is unknown; leave it empty, or write {DURESS}")
+    return credential, subject, category, mark

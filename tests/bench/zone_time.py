@@ -13,9 +13,9 @@ from statistics import median
 
 import adafruit_mlx90614
 
-from gatepost.core.lane import Holder
+from gatepost.core.events import Holder
 from gatepost.core.sensing import Sensing
-from gatepost.core.table import State
+from gatepost.core.states import State
 from gatepost.gate import Gate, Hardware, Surroundings
 from gatepost.wiring import thermometer
 from gatepost.wiring.lane import policy

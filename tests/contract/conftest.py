@@ -5,14 +5,14 @@ scene, closes contacts, breaks wires, looks at relay levels. Today there is the 
 the bench of real kernel devices implements the same `Bench` and joins `BENCHES`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import pytest
 
-from gatepost_hal.gpio import GpioLane
+from gatepost_hal.gpio import GpioLane, LanePins
 from gatepost_hal.ports import Direction, HardwareEvent, InputName, Lamp, Reading, SensorFault
-from gatepost_hal.simulated.lane import SimulatedLane
+from gatepost_hal.simulated.lane import PINS, SimulatedLane
 from gatepost_hal.simulated.mlx90614 import ChipFault
 from gatepost_hal.simulated.world import World
 
@@ -26,18 +26,21 @@ class Bench(Protocol):
     def set_chip_fault(self, fault: ChipFault | None) -> None: ...
     def set_contact(self, name: InputName, *, active: bool) -> None: ...
     def bounce_contact(self, name: InputName, *, times: int, gap_s: float) -> None: ...
+    def cut_wire(self, name: InputName) -> None: ...
     def lose_edges(self, name: InputName) -> None: ...
     def send(self, data: bytes) -> None: ...
     def is_released(self, direction: Direction) -> bool: ...
+    def pulses(self, direction: Direction) -> int: ...
     def lit(self) -> frozenset[Lamp]: ...
     def is_sounding(self) -> bool: ...
     def events_within(self, duration_s: float) -> list[HardwareEvent]: ...
+    def close(self) -> None: ...
 
 
 class SimulatedBench:
-    def __init__(self) -> None:
+    def __init__(self, pins: LanePins) -> None:
         self._world = World()
-        self._lane = SimulatedLane(self._world, seed=7)
+        self._lane = SimulatedLane(self._world, seed=7, pins=pins)
         self.gpio = self._lane.gpio
         self.events_within(1.0)  # power-on
 
@@ -64,6 +67,9 @@ class SimulatedBench:
         for number in range(times):
             self._lane.contacts[name].touch(for_s=gap_s / 2, after_s=number * gap_s)
 
+    def cut_wire(self, name: InputName) -> None:
+        self._lane.contacts[name].cut()
+
     def lose_edges(self, name: InputName) -> None:
         self._lane.contacts[name].lose_edges()
 
@@ -72,6 +78,9 @@ class SimulatedBench:
 
     def is_released(self, direction: Direction) -> bool:
         return self._lane.is_released(direction)
+
+    def pulses(self, direction: Direction) -> int:
+        return self._lane.relays[direction].pulses
 
     def lit(self) -> frozenset[Lamp]:
         return self._lane.lit()
@@ -91,10 +100,23 @@ class SimulatedBench:
 
 
 BENCHES = {"simulated": SimulatedBench}
+# One suite for both kinds of relay board.
+BOARDS = {"high": PINS, "low": PINS._replace(relay_active_high=False)}
 
 
 @pytest.fixture(params=sorted(BENCHES))
-def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
-    made = BENCHES[request.param]()
-    yield made
-    made.close()
+def make_bench(request: pytest.FixtureRequest) -> Iterator[Callable[[LanePins], Bench]]:
+    made: list[Bench] = []
+
+    def make(pins: LanePins) -> Bench:
+        made.append(BENCHES[request.param](pins))
+        return made[-1]
+
+    yield make
+    for bench in made:
+        bench.close()
+
+
+@pytest.fixture(params=sorted(BOARDS))
+def bench(request: pytest.FixtureRequest, make_bench: Callable[[LanePins], Bench]) -> Bench:
+    return make_bench(BOARDS[request.param])

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from gatepost.core.lane import SensorTrust
+from gatepost.core.events import SensorTrust
 from gatepost.core.rules import Outcome
 from gatepost.core.screening import GUIDANCE, Reason, Zone
-from gatepost.core.table import State
+from gatepost.core.states import State
 
 # What an attempt can look like, and its reason; five samples at 24 C if nothing else is said.
 ATTEMPTS = {

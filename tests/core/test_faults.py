@@ -2,8 +2,8 @@ import re
 
 import pytest
 
+from gatepost.core.events import Record
 from gatepost.core.faults import FAULTS, SENSOR_FAULTS, Fault, FaultBook
-from gatepost.core.lane import Record
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gatepost.core.lane import Tick
-from gatepost.core.table import OUTPUTS, State
+from gatepost.core.events import Tick
+from gatepost.core.states import OUTPUTS, State
 from gatepost_hal.ports import Direction
 
 LIKELY = [

@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from gatepost.core.correction import Correction
-from gatepost.core.lane import Holder
+from gatepost.core.events import Holder
 from gatepost.core.screening import Instrument
-from gatepost.core.table import TABLE, State
+from gatepost.core.states import State
+from gatepost.core.table import TABLE
 from gatepost_hal.ports import Reading
 
 WHO = {"direction": "entry", "subject": "subject-1", "category": "resident"}

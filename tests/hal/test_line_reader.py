@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatepost_hal.ports import PassRead, ReaderFault, ReaderFaultKind
+from gatepost_hal.ports import Direction, PassRead, ReaderFault, ReaderFaultKind
 from gatepost_hal.readers.line import MAX_PASS_BYTES, LineFramer, LineReader
 from gatepost_hal.simulated.lane import SimulatedReader
 from gatepost_hal.simulated.world import SimulatedMailbox, World
@@ -19,9 +19,9 @@ LONG_ENOUGH_S = 10.0  # until a test gives up; none waits for it when all is wel
 
 
 class SimulatedLine:
-    def __init__(self):
+    def __init__(self, **options):
         self._mailbox = SimulatedMailbox(World())
-        self._reader = SimulatedReader(world=World(), mailbox=self._mailbox)
+        self._reader = SimulatedReader(world=World(), mailbox=self._mailbox, **options)
 
     def send(self, data):
         self._reader.send(data)
@@ -38,12 +38,13 @@ class SimulatedLine:
 class PtyLine:
     """The real reader on a real kernel terminal."""
 
-    def __init__(self):
+    def __init__(self, **options):
         self._near, far = pty.openpty()
         self._far = far  # cooked, as the kernel makes every terminal; the reader is to change that
         clock = SystemClock()
         self._mailbox = ThreadMailbox(clock)
-        self._reader = LineReader(Path(os.ttyname(far)), clock=clock, mailbox=self._mailbox)
+        device = Path(os.ttyname(far))
+        self._reader = LineReader(device, clock=clock, mailbox=self._mailbox, **options)
         self._clock = clock
         until_s = clock.now_s() + LONG_ENOUGH_S
         while termios.tcgetattr(far)[3] & termios.ICANON and clock.now_s() < until_s:
@@ -70,6 +71,41 @@ class PtyLine:
         for fd in (self._near, self._far):
             if fd is not None:
                 os.close(fd)
+
+
+LINES = pytest.mark.parametrize("make_line", [SimulatedLine, PtyLine], ids=["simulated", "pty"])
+
+
+@LINES
+@pytest.mark.parametrize("way", Direction)
+def test_all_that_a_reader_says_carries_the_way_that_it_stands_for(make_line, way):
+    line = make_line(direction=way)
+    line.send(b"PASS-1\n\xff\n\x01\n" + b"x" * (MAX_PASS_BYTES + 1) + b"\n")
+    events = line.events(4)
+    assert told(events) == [
+        "PASS-1",
+        ReaderFaultKind.NOT_TEXT,
+        ReaderFaultKind.NOT_TEXT,
+        ReaderFaultKind.TOO_LONG,
+    ]
+    assert {event.direction for event in events} == {way}
+    line.close()
+
+
+@LINES
+def test_a_reader_stands_for_the_entry_unless_it_is_told(make_line):
+    line = make_line()
+    line.send(b"PASS-1\n")
+    assert [event.direction for event in line.events(1)] == [Direction.ENTRY]
+    line.close()
+
+
+def test_a_reader_that_vanishes_says_which_way_is_blind():
+    line = PtyLine(direction=Direction.EXIT)
+    line.unplug()
+    (gone,) = line.events(1)
+    assert (gone.kind, gone.direction) == (ReaderFaultKind.GONE, Direction.EXIT)
+    line.close()
 
 
 @pytest.fixture(params=[SimulatedLine, PtyLine], ids=["simulated", "pty"])

@@ -9,19 +9,22 @@ from typing import Any
 import pytest
 
 from gatepost.core.correction import Calibration
-from gatepost.core.lane import Holder, Policy
+from gatepost.core.events import Holder, Tested, Verb
 from gatepost.core.offset import Offset
 from gatepost.core.sensing import Sensing
-from gatepost.core.table import Span, State
-from gatepost.gate import Gate, Hardware, Surroundings
+from gatepost.core.states import Span, Standing, State
+from gatepost.gate import Asked, Gate, Hardware, Surroundings
 from gatepost.wiring import thermometer
 from gatepost.wiring.lane import policy
 from gatepost_config.load import parse
 from gatepost_config.settings import Settings
+from gatepost_hal.gpio import PRESENCE_REST_S
 from gatepost_hal.ports import Direction, InputName, Lamp, Reading
-from gatepost_hal.simulated.lane import SimulatedLane
+from gatepost_hal.simulated.announcer import SimulatedAnnouncer
+from gatepost_hal.simulated.lane import TRIPOD, Mechanics, SimulatedLane
 from gatepost_hal.simulated.people.crowd import Person
 from gatepost_hal.simulated.scenes import Forehead
+from gatepost_hal.simulated.watchdog import SimulatedWatchdog
 from gatepost_hal.simulated.world import World
 from gatepost_services.journal import Entry, JournalError
 
@@ -46,6 +49,28 @@ _PASS = {
     State.REFERRED: "KNOWN",
     State.REFUSED: "UNKNOWN",
 }
+# What to do at the lane to reach a mode.
+_CONTACT = {
+    State.FIRE: InputName.FIRE,
+    State.EMERGENCY: InputName.EMERGENCY,
+    State.MAINTENANCE: InputName.MAINTENANCE_KEY,
+    State.TAMPER: InputName.TAMPER,
+    State.LEAVING: InputName.EXIT_BUTTON,
+}
+# What comes before, and then.
+_AFTER: dict[State, tuple[State, Callable[["Stage"], object]]] = {
+    State.ENTRY_ENDING: (State.RELEASED, lambda stage: stage.end_release()),
+    State.EXIT_ENDING: (State.LEAVING, lambda stage: stage.end_release()),
+    State.ENTERING: (State.RELEASED, lambda stage: stage.walk()),
+    State.EXITING: (State.LEAVING, lambda stage: stage.walk()),
+    State.FORCED: (State.IDLE, lambda stage: stage.lane.push(Direction.ENTRY, force=True)),
+    State.HELD: (State.IDLE, lambda stage: stage.touch(InputName.PASSAGE, active=True)),
+    State.TESTING: (
+        State.MAINTENANCE,
+        lambda stage: stage.order(Verb.TEST, Tested.ENTRY_RELAY),
+    ),
+}
+_ORDER = {State.LOCKED: Verb.LOCK, State.CLOSED: Verb.CLOSE}
 
 
 _DECISION = {State.RELEASED: "visit.admitted", State.REFERRED: "visit.referred"}
@@ -75,7 +100,11 @@ class MemoryLog:
         return 0
 
 
-def settings_of(sensor: Mapping[str, object], screening: Mapping[str, object]) -> Settings:
+def settings_of(
+    sensor: Mapping[str, object],
+    screening: Mapping[str, object],
+    sections: Mapping[str, Mapping[str, object]],
+) -> Settings:
     """Return the settings of a gate; nothing of this machine is read for them."""
     return parse(
         {
@@ -84,6 +113,7 @@ def settings_of(sensor: Mapping[str, object], screening: Mapping[str, object]) -
             "sensor": PLAIN_SENSOR | sensor,
             "link": {"broker_host": "127.0.0.1"},
             "paths": {"calibration_dir": "/nonexistent"},
+            **sections,
         },
         path=Path("scenario"),
     )
@@ -98,6 +128,9 @@ class Stage:
         calibrations: by sensor id; `offsets`, learnt before, by device.
         keep_offset: what to do with what was learnt, beside noting it in `kept`.
         prepare: called with the lane before the gate is switched on.
+        sections: of the settings, whole (lane, turnstile, signals, pins).
+        mechanics: of the turnstile.
+        standing: what was ordered before the gate was switched on.
     """
 
     def __init__(
@@ -110,9 +143,12 @@ class Stage:
         offsets: Mapping[str, Offset] = MappingProxyType({}),
         keep_offset: Callable[[Offset], None] = lambda _offset: None,
         prepare: Callable[[SimulatedLane], None] = lambda _lane: None,
+        sections: Mapping[str, Mapping[str, object]] = MappingProxyType({}),
+        mechanics: Mechanics = TRIPOD,
+        standing: frozenset[Standing] = frozenset(),
     ) -> None:
         self.world = World()
-        self.lane = SimulatedLane(self.world, seed=seed)
+        self.lane = SimulatedLane(self.world, seed=seed, mechanics=mechanics)
         prepare(self.lane)
         self.log = MemoryLog()
         self.roster = {"KNOWN": RESIDENT}
@@ -122,8 +158,14 @@ class Stage:
         self.acknowledged = 0
         self.kept: list[Offset] = []
         self.measured: tuple[Reading, ...] = ()  # the last attempt of the last `screen`
-        settings = settings_of(sensor, screening)
-        self.policy: Policy = policy(settings)
+        self.objections: dict[str, Any] = {}  # by subject
+        self.walked: list[tuple[str, Direction]] = []
+        self.forgetful: str | None = None  # why who walked cannot be kept
+        self.asked: list[Asked] = []
+        self.standing: list[frozenset[Standing]] = []  # as kept over a restart
+        self.quiet = False
+        settings = settings_of(sensor, screening, sections)
+        self.policy = policy(settings)
         setup = thermometer.setup(settings, dict(offsets))._replace(calibrations=calibrations)
         self.hardware = Hardware(
             clock=self.world,
@@ -133,31 +175,59 @@ class Stage:
             lamps=self.lane.gpio.lamps,
             buzzer=self.lane.gpio.buzzer,
             inputs=self.lane.gpio.inputs,
+            display=self.lane.announcer,
+            speaker=SimulatedAnnouncer(self.world),
+            watchdog=SimulatedWatchdog(self.world, timeout_s=settings.watchdog.timeout_s),
         )
-        self.gate = self._gate(Sensing(setup, self.world.now_s()), keep_offset)
+        self.setup, self._keep_offset = setup, keep_offset
+        self.gate = self.new_gate(standing)
         self.play(1.0)
         # The first sample tells which thermometer there is. What follows is the tests' own.
         self.found, self.log.entries = self.log.entries, []
         self.rings = 0
 
-    def _gate(self, sensing: Sensing, keep_offset: Callable[[Offset], None]) -> Gate:
+    def new_gate(self, standing: frozenset[Standing] = frozenset()) -> Gate:
+        """Return a controller of this lane, as after a restart."""
+
         def keep(offset: Offset) -> None:
             self.kept.append(offset)
-            keep_offset(offset)
+            self._keep_offset(offset)
+
+        def note(subject: str, way: Direction) -> str | None:
+            self.walked.append((subject, way))
+            return self.forgetful
+
+        def asked() -> list[Asked]:
+            taken, self.asked = self.asked, []
+            return taken
 
         return Gate(
             self.hardware,
             policy=self.policy,
-            sensing=sensing,
+            sensing=Sensing(self.setup, self.world.now_s()),
             log=self.log,
             surroundings=Surroundings(
                 look_up=self.roster.get,
+                object_to=lambda holder: self.objections.get(holder.subject),
+                note_passage=note,
+                asked=asked,
                 acknowledged_seq=lambda: self.acknowledged,
                 ring=self._ring,
                 keep_offset=keep,
+                keep_standing=self.standing.append,
+                is_quiet=lambda: self.quiet,
                 notify=self.notified.append,
             ),
+            standing=standing,
         )
+
+    def order(self, verb: Verb | None, tested: Tested | None = None) -> Mapping[str, Any]:
+        """Ask or command on the control socket; return the answer."""
+        answers: list[Mapping[str, Any]] = []
+        number = f"order-{self.world.now_s()}"
+        self.asked.append(Asked(verb, tested, number, "uid 0", answers.append))
+        self.play_until(lambda: bool(answers), 1.0)
+        return answers[0]
 
     def _ring(self) -> None:
         self.rings += 1
@@ -212,7 +282,7 @@ class Stage:
 
     def walk_off(self) -> None:
         self.lane.contacts[InputName.PRESENCE].set(active=False)
-        self.play(0.1)
+        self.play(PRESENCE_REST_S + 0.1)
 
     def scan(self, credential: str = "KNOWN") -> None:
         self.lane.reader.scan(credential)
@@ -222,24 +292,33 @@ class Stage:
         self.lane.contacts[name].set(active=active)
 
     def reach(self, state: State) -> None:
-        """Bring the lane into a state, as a person would.
+        """Bring the lane into a state, as people would.
 
         Not into DECIDING: it lasts no time, and is left in the turn in which it is entered.
         """
-        if state in (State.ENTRY_ENDING, State.EXIT_ENDING):
-            self.reach(State.RELEASED if state is State.ENTRY_ENDING else State.LEAVING)
-            self.play(self.policy.spans_s[Span.RELEASE_HOLD])
-        elif state is State.FIRE:
-            self.touch(InputName.FIRE, active=True)
-        elif state is State.LEAVING:
-            self.touch(InputName.EXIT_BUTTON, active=True)
+        if state in _AFTER:
+            before, then = _AFTER[state]
+            self.reach(before)
+            then(self)
+        elif state in _CONTACT:
+            self.touch(_CONTACT[state], active=True)
+        elif state in _ORDER:
+            self.order(_ORDER[state])
         elif state is not State.IDLE:
             self.step_up(_FOREHEAD_C.get(state, WELL_C))
         if state is State.CLEARING:
             self.play(self.policy.spans_s[Span.PASS_TIMEOUT])
         elif state in _PASS:
             self.scan(_PASS[state])
-        assert self.play_until(lambda: self.state is state, 30.0), f"{self.state} for {state}"
+        assert self.play_until(lambda: self.state is state, 40.0), f"{self.state} for {state}"
+
+    def end_release(self) -> None:
+        self.play(self.policy.spans_s[Span.RELEASE_HOLD])
+
+    def walk(self) -> None:
+        """Walk through whatever is released."""
+        (way,) = self.released()
+        assert self.lane.push(way)
 
     @property
     def state(self) -> State:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gatepost.core.table import State
+from gatepost.core.states import State
 from gatepost.gate import FIRE_HOLD_S
 from gatepost_hal.gpio import ALARM_REST_S
 from gatepost_hal.ports import Direction, InputName, ReaderFault, ReaderFaultKind

@@ -1,7 +1,7 @@
 """A chip that is exchanged while nobody looks is another chip to the next attempt."""
 
 from gatepost.core.correction import Calibration, Point
-from gatepost.core.table import State
+from gatepost.core.states import State
 
 
 def test_an_exchange_between_two_attempts_is_seen(make_stage):

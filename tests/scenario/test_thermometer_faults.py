@@ -5,7 +5,7 @@ Exhaustive over the simulator's faults and the phases of a visit. Real physics, 
 
 import pytest
 
-from gatepost.core.table import State
+from gatepost.core.states import State
 from gatepost_hal.simulated.mlx90614 import ChipFault
 from gatepost_hal.simulated.scenes import Forehead, approach
 

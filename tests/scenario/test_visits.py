@@ -1,6 +1,6 @@
 import pytest
 
-from gatepost.core.table import State
+from gatepost.core.states import State
 from gatepost_hal.ports import Direction, InputName, Lamp
 
 WELL_C, FEVERISH_C, NEAR_LIMIT_C = 34.0, 36.2, 34.9

@@ -3,6 +3,7 @@ import pytest
 from gatepost_services.roster import Member, Roster, RosterError
 
 HEADER = b"credential,subject,category\n"
+MARKED = b"credential,subject,category,mark\n"
 
 
 @pytest.fixture
@@ -29,6 +30,16 @@ def test_a_byte_order_mark_and_an_empty_roster_are_fine(load):
     assert len(load(b"\xef\xbb\xbf" + HEADER)) == 0
 
 
+def test_a_pass_shown_under_threat_is_a_second_one_of_the_same_subject(load):
+    roster = load(MARKED + b"PASS-1,s-17,resident,\nPASS-2,s-17,resident,duress\n")
+    assert roster.look_up("PASS-1") == Member("s-17", "resident", duress=False)
+    assert roster.look_up("PASS-2") == Member("s-17", "resident", duress=True)
+
+
+def test_without_the_column_no_pass_is_marked(load):
+    assert load(HEADER + b"PASS-1,s-17,duress\n").look_up("PASS-1") == Member("s-17", "duress")
+
+
 def test_no_credential_stays_in_memory(load):
     roster = load(HEADER + b"SECRET-PASS,s-1,resident\n")
     assert repr(roster) == "Roster(<1 members>)"
@@ -43,7 +54,17 @@ def test_no_credential_stays_in_memory(load):
         (b"credential,subject,category,name\n", ":1: the header"),
         (b"subject,credential,category\n", ":1: the header"),
         (HEADER + b"SECRET,s\n", ":2: 2 cells"),
-        (HEADER + b"SECRET,s,c,x\n", ":2: 4 cells"),
+        (HEADER + b"SECRET,s,c,x\n", ":2: 4 cells; each line has 3"),
+        (HEADER + b"SECRET,s,c,duress\n", ":2: 4 cells; each line has 3"),
+        (MARKED + b"SECRET,s,c\n", ":2: 3 cells; each line has 4"),
+        (MARKED + b"SECRET,s,c,duress,\n", ":2: 5 cells; each line has 4"),
+        (b"credential,subject,mark,category\n", ":1: the header"),
+        (b"credential,subject,category,mark,mark\n", ":1: the header"),
+        (MARKED + b"SECRET,s,c,\nb,s,c,threat\n", ":3: mark is unknown; leave it empty, or "),
+        (MARKED + b"a,s,c,Duress\n", ":2: mark is unknown; leave it empty, or write duress"),
+        (MARKED + b"a,s,c,SECRET\n", ":2: mark is unknown"),
+        (MARKED + b"SECRET,s,c,duress \n", ":2: mark has blanks"),
+        (MARKED + b"SECRET,s,,duress\n", ":2: category is empty"),
         (HEADER + b"SECRET,,c\n", ":2: subject is empty"),
         (HEADER + b",s,c\n", ":2: credential is empty"),
         (HEADER + b"SECRET,s,c\n\nSECRET,s,c\n", ":4: the credential of line 2 again"),

@@ -6,7 +6,8 @@ from contextlib import ExitStack
 from gatepost import __version__
 from gatepost.cli.main import fail
 from gatepost.cli.process import Stopper, add_config_argument, log_to_stderr
-from gatepost.wiring.lane import gate, real_hardware, system_boot_id
+from gatepost.wiring.hardware import real_hardware
+from gatepost.wiring.lane import gate, system_boot_id
 from gatepost.wiring.thermometer import check_part
 from gatepost_config.load import load
 from gatepost_hal.gpio import GpioError
@@ -26,11 +27,17 @@ def run(args: argparse.Namespace) -> int:
     stop = Stopper()
     with ExitStack() as closing:
         try:
-            hardware = closing.enter_context(real_hardware(settings))
+            equipment = closing.enter_context(real_hardware(settings))
         except GpioError as error:
             fail(str(error))
         controller = closing.enter_context(
-            gate(settings, hardware, boot_id=system_boot_id(), notify=notify)
+            gate(
+                settings,
+                equipment.hardware,
+                boot_id=system_boot_id(),
+                notify=notify,
+                known_faults=equipment.faults,
+            )
         )
         controller.run(stop, about={"version": __version__, "simulated": False})
     return 1 if stop.crashed else 0

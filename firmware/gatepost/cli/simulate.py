@@ -20,6 +20,7 @@ from gatepost_config.load import load
 from gatepost_hal.ports import Direction
 from gatepost_hal.simulated.lane import SimulatedLane
 from gatepost_hal.simulated.people.crowd import Crowd, people
+from gatepost_hal.simulated.watchdog import SimulatedWatchdog
 from gatepost_hal.simulated.world import World
 from gatepost_services.sd_notify import notify
 
@@ -81,6 +82,9 @@ def run(args: argparse.Namespace) -> int:
         lamps=lane.gpio.lamps,
         buzzer=lane.gpio.buzzer,
         inputs=lane.gpio.inputs,
+        display=lane.announcer,
+        speaker=lane.announcer,
+        watchdog=SimulatedWatchdog(world, timeout_s=settings.watchdog.timeout_s),
     )
     with gate(settings, hardware, boot_id=str(uuid.uuid4()), notify=notify) as controller:
         observe = _observer(controller, lane, crowd) if args.trace else lambda: None

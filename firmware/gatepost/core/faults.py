@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
 
-from gatepost.core.lane import Json, Record
+from gatepost.core.events import Json, Record
 
 
 class Fault(Enum):
@@ -22,8 +22,13 @@ class Fault(Enum):
     SENSOR_DRIFTED = "sensor_drifted"  # the middle of the people has moved away
     CALIBRATION_DUE = "calibration_due"  # past its date, or the offset moved as far as it may
     READER = "reader"  # the pass reader is gone
+    EXIT_READER = "exit_reader"
     ROSTER = "roster"  # nobody knows which passes are known
     JOURNAL = "journal"  # events cannot be written
+    WHEREABOUTS = "whereabouts"  # who is inside cannot be remembered over a restart
+    STANDING = "standing"  # nor that the lane is locked, or out of service
+    WATCHDOG = "watchdog"  # the machine's own is not to be had
+    CONTROL = "control"  # the technician's socket is not to be had
 
 
 class Consequence(NamedTuple):
@@ -63,6 +68,9 @@ FAULTS = {
     Fault.READER: Consequence(
         "no pass can be read; exit and fire work", "check the reader's plug; it is looked for"
     ),
+    Fault.EXIT_READER: Consequence(
+        "who leaves is not known; exit and fire work", "check the exit reader's plug"
+    ),
     Fault.ROSTER: Consequence(
         "every pass is unknown, so entry refuses; exit and fire work",
         "mend the roster file and restart the gate",
@@ -70,6 +78,21 @@ FAULTS = {
     Fault.JOURNAL: Consequence(
         "entry refuses, exit releases, unwritten events are counted",
         "free disk space, or replace the SD card",
+    ),
+    Fault.WHEREABOUTS: Consequence(
+        "after a restart a pass that is inside may enter again",
+        "free disk space, or replace the SD card",
+    ),
+    Fault.STANDING: Consequence(
+        "after a restart the lane may not be locked, or out of service, as it was told to be",
+        "free disk space, or replace the SD card; give the order again",
+    ),
+    Fault.WATCHDOG: Consequence(
+        "a machine that hangs is not restarted by its own watchdog",
+        "give it to one: systemd's RuntimeWatchdogSec, or [watchdog] device",
+    ),
+    Fault.CONTROL: Consequence(
+        "gatepost lane cannot talk to the gate", "see that no second gate runs, and the folder"
     ),
 }
 

@@ -1,206 +1,83 @@
 """The lane: makes sense of raw events, and moves through the table of `gatepost.core.table`.
 
 `advance` is a pure function: a lane, an event and the site's policy in; a lane and the records to
-write out. The loop applies `OUTPUTS[lane.state]` and brings the next event.
+write out. The loop applies `output_of(lane)` and brings the next event.
+
+An event does three things, in this order: it changes levels (who is present, what stands, what is
+wished), it may be a trigger of the table, and then the levels themselves may be triggers of the
+state that the lane is in by now, until nothing more follows.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from math import isfinite
-from typing import NamedTuple, TypeAlias
+from collections.abc import Iterator
+from dataclasses import replace
 
-from gatepost.core.rules import UNKNOWN_PASS, Decision, Facts, Outcome, decide
-from gatepost.core.screening import (
-    GUIDANCE,
-    Instrument,
-    Limits,
-    Reason,
-    Verdict,
-    Zone,
-    is_complete,
-    judge,
+from gatepost.core.events import (
+    Command,
+    LaneEvent,
+    PassShown,
+    Record,
+    SensorTrust,
+    Tick,
+    Verb,
+    Written,
 )
-from gatepost.core.table import OUTPUTS, TABLE, Span, State, Trigger
-from gatepost_hal.ports import Direction, InputChanged, InputName, Reading, SensorFault
+from gatepost.core.rules import PASSED_BACK, SHUT, UNKNOWN_PASS, Facts, Outcome, decide
+from gatepost.core.screening import GUIDANCE, Reason, Zone, is_complete, judge
+from gatepost.core.states import (
+    ENTRY,
+    EXIT,
+    MODES,
+    OUTPUTS,
+    TEST_OUTPUTS,
+    Output,
+    Standing,
+    State,
+    Trigger,
+)
+from gatepost.core.table import TABLE
+from gatepost.core.telling import command_record, data_of
+from gatepost.core.visit import ExitWish, Lane, Order, PassageSignal, Policy, Visit
+from gatepost_hal.ports import Direction, InputChanged, InputName, Reading
 
-Json: TypeAlias = "str | int | float | bool | Sequence[Json] | Mapping[str, Json] | None"
+# A command is remembered until it expires, so that a repeated one does nothing; the two bounds
+# keep that memory small.
+MAX_COMMAND_S = 3600.0
+_MAX_SERVED = 64
 
-
-class Holder(NamedTuple):
-    """Who a known pass belongs to: an opaque subject of the roster, and its category."""
-
-    subject: str
-    category: str
-
-
-class PassShown(NamedTuple):
-    """A pass was shown. `holder` is None when nobody knows it."""
-
-    at_s: float
-    holder: Holder | None
-
-
-class Written(NamedTuple):
-    """The records of the last step are on disk, or could not be written."""
-
-    at_s: float
-    ok: bool
-
-
-class SensorTrust(NamedTuple):
-    """Whether the thermometer can be believed has changed; `distrust` says why not, None is yes."""
-
-    at_s: float
-    distrust: Reason | None
-
-
-class Tick(NamedTuple):
-    """Time has come so far."""
-
-    at_s: float
-
-
-LaneEvent = Reading | SensorFault | InputChanged | PassShown | Written | SensorTrust | Tick
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What the site decides: durations, limits, attempts; and the thermometer that it has."""
-
-    spans_s: Mapping[Span, float]
-    limits: Limits
-    instrument: Instrument
-    measure_attempts: int
-
-
-@dataclass(frozen=True, slots=True)
-class Visit:
-    """One person's dealings with the lane, from stepping up to being dealt with."""
-
-    number: int
-    holder: Holder | None = None
-    attempt: int = 0
-    near_limit: bool = False  # a finished attempt had an index near the limit
-    samples: tuple[Reading, ...] = ()
-    distrust: Reason | None = None  # what spoke against the thermometer during this attempt
-    verdict: Verdict | None = None
-    decision: Decision | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """Something that happened and must be told: an event type and its data, ready for JSON."""
-
-    type: str
-    at_s: float
-    data: Mapping[str, Json]
-
-
-@dataclass(frozen=True, slots=True)
-class Lane:
-    """Everything that the lane knows. The initial value is a lane that nobody has touched."""
-
-    state: State = State.IDLE
-    entered_at_s: float = 0.0  # into the state
-    deadline_at_s: float | None = None
-    visit: Visit = Visit(0)
-    present: bool = False
-    fire: bool = False
-    distrust: Reason | None = None  # what speaks against the thermometer now
-
-
-class ImpossibleTriggerError(RuntimeError):
-    """The table says that this cannot happen: a bug. Nothing was changed."""
-
-
-def advance(lane: Lane, event: LaneEvent, policy: Policy) -> tuple[Lane, tuple[Record, ...]]:
-    """Return the lane after `event`, and what is to be recorded, in order.
-
-    Raises:
-        ImpossibleTriggerError: a bug; the lane is to be put into its safe state by a restart.
-    """
-    lane, trigger = _with_levels(lane, event)
-    candidate = lane
-    if trigger is None:
-        candidate, trigger = _interpret(lane, event, policy)
-    if trigger is None:
-        return candidate, ()
-    if trigger in TABLE[lane.state].ignored:
-        return lane, ()  # not the candidate: an ignored pass must leave no holder behind (S6)
-    lane, records = _step(candidate, trigger, event.at_s, policy)
-    while (trigger := _level_trigger(lane)) is not None:
-        lane, new = _step(lane, trigger, event.at_s, policy)
-        records += new
-    return lane, records
-
-
-def _with_levels(lane: Lane, event: LaneEvent) -> tuple[Lane, Trigger | None]:
-    """Note the levels that outlast a state; return what their change means to the table."""
-    match event:
-        case InputChanged(name=InputName.PRESENCE, active=active) if active != lane.present:
-            return replace(lane, present=active), Trigger.ARRIVED if active else Trigger.LEFT
-        case InputChanged(name=InputName.FIRE, active=active) if active != lane.fire:
-            trigger = Trigger.FIRE_RAISED if active else Trigger.FIRE_CLEARED
-            return replace(lane, fire=active), trigger
-        case SensorTrust(distrust=distrust):
-            # What was against it once in an attempt stays against that attempt.
-            visit = replace(lane.visit, distrust=distrust or lane.visit.distrust)
-            return replace(lane, distrust=distrust, visit=visit), None
-        case _:
-            return lane, None
-
-
-def _level_trigger(lane: Lane) -> Trigger | None:
-    """Return what a standing level means to a state that was just entered, if anything."""
-    if lane.state is State.IDLE and lane.present:
-        return Trigger.ARRIVED
-    if not lane.present and Trigger.LEFT in TABLE[lane.state].steps:
-        return Trigger.LEFT
-    return None
-
-
-def _interpret(lane: Lane, event: LaneEvent, policy: Policy) -> tuple[Lane, Trigger | None]:
-    """Return what an event means to the table, and the lane as it is if the table takes it."""
-    match event:
-        case InputChanged(name=InputName.PASSAGE, active=True):
-            return lane, Trigger.PASSAGE
-        case InputChanged(name=InputName.EXIT_BUTTON, active=True):
-            return lane, Trigger.EXIT_REQUESTED
-        case PassShown(holder=None):
-            visit = replace(_visit_of_pass(lane), decision=UNKNOWN_PASS)
-            return replace(lane, visit=visit), Trigger.PASS_UNKNOWN
-        case PassShown(holder=holder):
-            visit = replace(_visit_of_pass(lane), holder=holder)
-            return replace(lane, visit=visit), Trigger.PASS_KNOWN
-        case Reading() if lane.state is State.MEASURING and event.at_s > lane.entered_at_s:
-            samples = (*lane.visit.samples, event)
-            lane = replace(lane, visit=replace(lane.visit, samples=samples))
-            if not is_complete(samples, policy.limits):
-                return lane, None
-            return _conclude(lane, policy)
-        case Written(ok=ok) if lane.state is State.DECIDING:
-            return lane, Trigger.RECORDED if ok else Trigger.NOT_RECORDED
-        case Tick(at_s=at_s) if lane.deadline_at_s is not None and at_s >= lane.deadline_at_s:
-            if lane.state is State.MEASURING:
-                return _conclude(lane, policy)
-            return lane, Trigger.TIMEOUT
-        case _:
-            # A released button, a sample that nobody waits for or that is older than the
-            # attempt, a sensor fault (the attempt ends without that sample): no trigger.
-            return lane, None
-
-
-def _visit_of_pass(lane: Lane) -> Visit:
-    """Return the visit that a pass belongs to: the one that waits for it, else a new one."""
-    if lane.state is State.AWAITING_PASS:
-        return lane.visit
-    return Visit(lane.visit.number + 1)
-
-
-# What is said is what was decided (S9); only another attempt needs the reason's own words.
-_SAY = {
-    Outcome.ADMIT: GUIDANCE[Reason.BELOW_LIMIT].say,
-    Outcome.REFER: GUIDANCE[Reason.ABOVE_LIMIT].say,
+_LEVELS = {
+    InputName.FIRE: Standing.FIRE,
+    InputName.EMERGENCY: Standing.EMERGENCY,
+    InputName.MAINTENANCE_KEY: Standing.MAINTENANCE,
+    InputName.TAMPER: Standing.TAMPER,
+}
+_SWITCHES = {
+    Verb.LOCK: (Standing.LOCKDOWN, True),
+    Verb.UNLOCK: (Standing.LOCKDOWN, False),
+    Verb.CLOSE: (Standing.CLOSURE, True),
+    Verb.OPEN: (Standing.CLOSURE, False),
+    Verb.BEGIN_MAINTENANCE: (Standing.MAINTENANCE, True),
+    Verb.END_MAINTENANCE: (Standing.MAINTENANCE, False),
+}
+_PASSAGE = frozenset({InputName.PASSAGE, InputName.PASSAGE_EXIT})
+_MODE_STATES = {mode.state for mode in MODES.values()} | {State.TESTING}
+# In these the arm is free for one direction, or was until a moment ago.
+_FREE_FOR = {
+    State.RELEASED: Direction.ENTRY,
+    State.ENTRY_ENDING: Direction.ENTRY,
+    State.LEAVING: Direction.EXIT,
+    State.EXIT_ENDING: Direction.EXIT,
+}
+# In these somebody stands at the entry whose visit is not over.
+_IN_A_VISIT = {
+    State.AWAITING_PASS,
+    State.MEASURING,
+    State.PAUSING,
+    State.REFUSED,
+    State.REFERRED,
+}
+_ARRIVALS = {
+    Order.PASS_FIRST: Trigger.ARRIVED,
+    Order.MEASURE_FIRST: Trigger.ARRIVED_TO_MEASURE,
 }
 _TRIGGER_OF = {
     Outcome.ADMIT: Trigger.ADMITTED,
@@ -210,24 +87,281 @@ _TRIGGER_OF = {
 }
 
 
+class ImpossibleTriggerError(RuntimeError):
+    """The table says that this cannot happen: a bug. Nothing was changed."""
+
+
+def output_of(lane: Lane) -> Output:
+    """Return what the lane does to the world."""
+    if lane.state is State.TESTING and lane.tested is not None:
+        return TEST_OUTPUTS[lane.tested]
+    return OUTPUTS[lane.state]
+
+
+def release_s(output: Output, policy: Policy) -> float | None:
+    """Return how long the relay of a state is energised; None is until the state ends."""
+    if output.until is None:
+        return None
+    span_s = policy.spans_s[output.until]
+    return span_s if policy.pulse_s is None else min(policy.pulse_s, span_s)
+
+
+def advance(lane: Lane, event: LaneEvent, policy: Policy) -> tuple[Lane, tuple[Record, ...]]:
+    """Return the lane after `event`, and what is to be recorded, in order.
+
+    Raises:
+        ImpossibleTriggerError: a bug; the lane is to be put into its safe state by a restart.
+    """
+    before = lane
+    lane, told = _with_levels(lane, event, policy)
+    candidate, trigger = _interpret(lane, event, policy)
+    if isinstance(event, Command):
+        refusal = _refusal(before, event, trigger)
+        if refusal is not None:
+            return before, (command_record("command.refused", event, refusal),)
+        lane, candidate = _served(lane, event), _served(candidate, event)
+        told = (command_record("command.obeyed", event), *told)
+    records: tuple[Record, ...] = ()
+    if trigger is None:
+        lane = candidate
+    elif trigger not in TABLE[lane.state].ignored:
+        lane, records = _step(candidate, trigger, event.at_s, policy)
+    # else: not the candidate: an ignored pass must leave no holder behind (S6).
+    while (trigger := _level_trigger(lane, event.at_s, policy)) is not None:
+        lane, more = _step(lane, trigger, event.at_s, policy)
+        records += more
+    return lane, records + told
+
+
+# ---------------------------------------------------------------------------------------- levels
+
+
+def _with_levels(lane: Lane, event: LaneEvent, policy: Policy) -> tuple[Lane, tuple[Record, ...]]:
+    """Note what outlasts a state; return the records of conditions that begin or end."""
+    match event:
+        case InputChanged(name=InputName.PRESENCE, active=active) if active != lane.present:
+            return replace(lane, present=active), ()
+        case InputChanged(name=name, active=active) if name in _PASSAGE and active != (
+            name in lane.turning
+        ):
+            return replace(lane, turning=lane.turning ^ {name}), ()
+        case InputChanged(name=name, active=active) if name in _LEVELS:
+            return _standing(lane, _LEVELS[name], event.at_s, stands=active)
+        # Pressed again by somebody for whom it is free already: that is no second person.
+        case InputChanged(name=InputName.EXIT_BUTTON, active=True) if (
+            lane.state is not State.LEAVING
+        ):
+            return _with_wish(lane, ExitWish(event.at_s + policy.exit_wish_s)), ()
+        case PassShown(direction=Direction.EXIT, holder=holder):
+            wish = ExitWish(event.at_s + policy.exit_wish_s, holder)
+            return _with_wish(lane, wish), tuple(_duress(event))
+        case PassShown():
+            return lane, tuple(_duress(event))
+        case Command(verb=verb) if verb in _SWITCHES:
+            standing, stands = _SWITCHES[verb]
+            return _standing(lane, standing, event.at_s, stands=stands, by=event.by)
+        case Command(verb=Verb.RELEASE_EXIT, expires_at_s=expires_at_s):
+            until_s = min(event.at_s + policy.exit_wish_s, expires_at_s)
+            return _with_wish(lane, ExitWish(until_s, commanded_by=event.by)), ()
+        case SensorTrust(distrust=distrust) if distrust is not lane.distrust:
+            # What was against it once in an attempt stays against that attempt.
+            visit = replace(lane.visit, distrust=distrust or lane.visit.distrust)
+            return replace(lane, distrust=distrust, visit=visit), ()
+        case _:
+            return lane, ()
+
+
+def _with_wish(lane: Lane, wish: ExitWish) -> Lane:
+    return replace(lane, exit_wish=wish)
+
+
+def _standing(
+    lane: Lane, standing: Standing, at_s: float, *, stands: bool, by: str | None = None
+) -> tuple[Lane, tuple[Record, ...]]:
+    if stands == (standing in lane.standing):
+        return lane, ()
+    mode = MODES[standing]
+    record = Record(mode.begun if stands else mode.over, at_s, {} if by is None else {"by": by})
+    return replace(lane, standing=lane.standing ^ {standing}), (record,)
+
+
+def _duress(shown: PassShown) -> Iterator[Record]:
+    """Tell silently of a pass that is shown under threat; nothing else differs."""
+    holder = shown.holder
+    if holder is not None and holder.duress:
+        data = {"subject": holder.subject, "direction": shown.direction.value}
+        yield Record("duress.shown", shown.at_s, data)
+
+
+def _level_trigger(lane: Lane, at_s: float, policy: Policy) -> Trigger | None:
+    """Return what a standing level means to the state that the lane is in by now, if anything."""
+    steps = TABLE[lane.state].steps
+    return next(
+        (trigger for trigger in _level_triggers(lane, at_s, policy) if trigger in steps), None
+    )
+
+
+def _level_triggers(lane: Lane, at_s: float, policy: Policy) -> Iterator[Trigger]:
+    """Yield what the levels say, what goes first first."""
+    if (
+        mode := next((mode for key, mode in MODES.items() if key in lane.standing), None)
+    ) is not None:
+        if lane.state is not mode.state:
+            yield mode.trigger
+    elif lane.state in _MODE_STATES:
+        yield Trigger.NORMAL
+    yield Trigger.ARM_TURNS if lane.turning else Trigger.ARM_RESTS
+    if lane.exit_wish is not None and at_s < lane.exit_wish.until_s:
+        held = Standing.LOCKDOWN in lane.standing and not policy.exit_in_lockdown
+        allowed = not held or lane.exit_wish.commanded_by is not None
+        yield Trigger.EXIT_REQUESTED if allowed else Trigger.EXIT_REFUSED
+    if not lane.present:
+        yield Trigger.LEFT
+    elif lane.state is State.IDLE:
+        yield _ARRIVALS[policy.order]
+
+
+# --------------------------------------------------------------------------------------- triggers
+
+
+def _interpret(lane: Lane, event: LaneEvent, policy: Policy) -> tuple[Lane, Trigger | None]:
+    """Return what an event means to the table, and the lane as it is if the table takes it."""
+    match event:
+        case InputChanged(name=name, active=True) if name in _PASSAGE:
+            return lane, _turn(lane, name, event.at_s, policy)
+        case InputChanged(name=InputName.STAFF_RELEASE, active=True):
+            return _released_by(lane, "staff"), Trigger.ENTRY_COMMANDED
+        case PassShown(direction=Direction.ENTRY):
+            return _pass_shown(lane, event, policy)
+        case Command(verb=Verb.RELEASE_ENTRY):
+            return _released_by(lane, event.by), Trigger.ENTRY_COMMANDED
+        case Command(verb=Verb.TEST):
+            return replace(lane, tested=event.tested), Trigger.TEST_COMMANDED
+        case Reading() if lane.state is State.MEASURING and event.at_s > lane.entered_at_s:
+            samples = (*lane.visit.samples, event)
+            lane = replace(lane, visit=replace(lane.visit, samples=samples))
+            return _conclude(lane, policy) if is_complete(samples, policy.limits) else (lane, None)
+        case Written(ok=ok) if lane.state is State.DECIDING:
+            return lane, Trigger.RECORDED if ok else Trigger.NOT_RECORDED
+        case Tick(at_s=at_s) if lane.deadline_at_s is not None and at_s >= lane.deadline_at_s:
+            return _timed_out(lane, policy)
+        case _:
+            # A released button, a sample that nobody waits for or that is older than the
+            # attempt, a sensor fault (the attempt ends without that sample): no trigger.
+            return lane, None
+
+
+def _turn(lane: Lane, name: InputName, at_s: float, policy: Policy) -> Trigger:
+    """Return whose turn of the arm this is."""
+    free_for = _FREE_FOR.get(lane.state)
+    if free_for is not None:
+        way = Direction.EXIT if name is InputName.PASSAGE_EXIT else Direction.ENTRY
+        is_known = policy.passage is PassageSignal.PER_DIRECTION
+        return Trigger.WRONG_WAY if is_known and way is not free_for else Trigger.TURNED
+    if lane.turned_at_s is not None and at_s - lane.turned_at_s <= policy.tailgate_s:
+        return Trigger.TAILGATED
+    return Trigger.FORCED
+
+
+def _timed_out(lane: Lane, policy: Policy) -> tuple[Lane, Trigger]:
+    if lane.state is State.MEASURING:
+        return _conclude(lane, policy)
+    is_blind = policy.passage is PassageSignal.NONE
+    is_release = OUTPUTS[lane.state].releases in (ENTRY, EXIT)
+    return lane, Trigger.UNCONFIRMED if is_blind and is_release else Trigger.TIMEOUT
+
+
+def _released_by(lane: Lane, by: str) -> Lane:
+    """Return the lane with somebody's word for the person in it, or for whoever comes now."""
+    visit = lane.visit if lane.state in _IN_A_VISIT else Visit(lane.visit.number + 1)
+    return replace(lane, visit=replace(visit, released_by=by))
+
+
+def _pass_shown(lane: Lane, shown: PassShown, policy: Policy) -> tuple[Lane, Trigger]:
+    visit, holder = _visit_of_pass(lane), shown.holder
+    if lane.standing:
+        return replace(
+            lane, visit=replace(visit, holder=holder, decision=SHUT)
+        ), Trigger.PASS_REFUSED
+    if holder is None:
+        return replace(lane, visit=replace(visit, decision=UNKNOWN_PASS)), Trigger.PASS_REFUSED
+    objection = None if holder.duress else shown.objection
+    if lane.state in (State.MEASURING, State.PAUSING) and visit.holder is not None:
+        return lane, Trigger.PASS_KNOWN  # another pass than the visit's own: nothing changes
+    visit = replace(visit, holder=holder, objection=objection)
+    if objection is not None and objection.blocks:
+        visit = replace(visit, decision=PASSED_BACK)
+        return replace(lane, visit=visit), Trigger.PASS_REFUSED
+    lane = replace(lane, visit=visit)
+    if lane.state is State.AWAITING_PASS and visit.verdict is not None:
+        return _decided(lane, policy)
+    return lane, Trigger.PASS_KNOWN
+
+
+def _visit_of_pass(lane: Lane) -> Visit:
+    """Return the visit that a pass belongs to: the one that waits for it, else a new one."""
+    if lane.state in (State.AWAITING_PASS, State.MEASURING, State.PAUSING):
+        return lane.visit
+    return Visit(lane.visit.number + 1)
+
+
 def _conclude(lane: Lane, policy: Policy) -> tuple[Lane, Trigger]:
-    """Judge the samples of this attempt and decide."""
+    """Judge the samples of this attempt, and decide as far as that can be done."""
     visit = lane.visit
-    verdict = judge(visit.samples, policy.limits, policy.instrument).distrusted(visit.distrust)
+    verdict = judge(visit.samples, policy.limits, policy.instrument)
     if not is_complete(visit.samples, policy.limits):
         # Its time is over, and the last sample only repeats the one before.
-        verdict = verdict.distrusted(Reason.FROZEN)
+        verdict = verdict.distrusted(visit.distrust).distrusted(Reason.FROZEN)
+    return _decided(replace(lane, visit=replace(visit, verdict=verdict)), policy)
+
+
+def _decided(lane: Lane, policy: Policy) -> tuple[Lane, Trigger]:
+    """Decide on a visit that has a verdict; without a pass, whether it may go on to show one."""
+    visit = lane.visit
+    if visit.verdict is None:
+        raise ImpossibleTriggerError("a decision without a measurement")
+    # What speaks against the thermometer counts up to the decision, not up to the last sample.
+    verdict = visit.verdict.distrusted(visit.distrust)
     attempts = min(policy.measure_attempts, GUIDANCE[verdict.reason].attempts)
     facts = Facts(
-        pass_known=visit.holder is not None,
+        pass_known=True,
         verdict=verdict,
         attempts_left=max(0, attempts - visit.attempt),
         near_limit_before=visit.near_limit,
     )
     decision = decide(facts, policy.limits.limit_c)
+    if decision.outcome is Outcome.ADMIT and visit.holder is None:
+        return replace(lane, visit=replace(visit, verdict=verdict)), Trigger.PASS_WANTED
     near_limit = visit.near_limit or verdict.zone is Zone.RECHECK
     visit = replace(visit, verdict=verdict, decision=decision, near_limit=near_limit)
     return replace(lane, visit=visit), _TRIGGER_OF[decision.outcome]
+
+
+# --------------------------------------------------------------------------------------- commands
+
+
+def _refusal(lane: Lane, command: Command, trigger: Trigger | None) -> str | None:
+    """Return why a command is not obeyed; None when it is (S7)."""
+    served = [id_ for id_, until_s in lane.served if until_s > command.at_s]
+    if command.id in served:
+        return "repeated"
+    if command.at_s >= command.expires_at_s:
+        return "late"
+    if command.expires_at_s - command.at_s > MAX_COMMAND_S or len(served) >= _MAX_SERVED:
+        return "too_many_or_too_long"
+    if (command.verb is Verb.TEST) != (command.tested is not None):
+        return "malformed"
+    if trigger is not None and trigger not in TABLE[lane.state].steps:
+        return "not_now"
+    return None
+
+
+def _served(lane: Lane, command: Command) -> Lane:
+    served = tuple(one for one in lane.served if one[1] > command.at_s)
+    return replace(lane, served=(*served, (command.id, command.expires_at_s)))
+
+
+# ------------------------------------------------------------------------------------------ steps
 
 
 def _step(
@@ -236,18 +370,26 @@ def _step(
     step = TABLE[lane.state].steps.get(trigger)
     if step is None:
         raise ImpossibleTriggerError(f"{trigger.name} in state {lane.state.name}")
-    records = tuple(Record(type_, at_s, _data(type_, lane, policy)) for type_ in step.records)
+    match trigger:
+        case Trigger.TURNED | Trigger.TAILGATED:
+            lane = replace(lane, turned_at_s=at_s)
+        case Trigger.EXIT_REQUESTED | Trigger.EXIT_REFUSED:
+            lane = replace(lane, exit_wish=None, leaver=lane.exit_wish)
+        case Trigger.ARRIVED | Trigger.ARRIVED_TO_MEASURE:
+            lane = replace(lane, visit=Visit(lane.visit.number + 1))
+        case _:
+            pass
+    records = tuple(Record(type_, at_s, data_of(type_, lane, policy)) for type_ in step.records)
     return (lane if step.to is lane.state else _enter(lane, step.to, at_s, policy)), records
 
 
 def _enter(lane: Lane, state: State, at_s: float, policy: Policy) -> Lane:
     visit = lane.visit
-    if state is State.AWAITING_PASS:
-        visit = Visit(visit.number + 1)
-    elif state is State.MEASURING:
+    if state is State.MEASURING:
         visit = Visit(
             visit.number,
             holder=visit.holder,
+            objection=visit.objection,
             attempt=visit.attempt + 1,
             near_limit=visit.near_limit,
             distrust=lane.distrust,
@@ -255,54 +397,3 @@ def _enter(lane: Lane, state: State, at_s: float, policy: Policy) -> Lane:
     span = OUTPUTS[state].until
     deadline_at_s = None if span is None else at_s + policy.spans_s[span]
     return replace(lane, state=state, entered_at_s=at_s, deadline_at_s=deadline_at_s, visit=visit)
-
-
-def _data(type_: str, lane: Lane, policy: Policy) -> Mapping[str, Json]:
-    """Return the data of a record, by the family of its type."""
-    visit = lane.visit
-    holder = visit.holder
-    family = type_.partition(".")[0]
-    if type_ == "passage.forced":
-        return {"state": lane.state.name.lower()}
-    if family == "fire" or type_ in ("passage.free", "exit.released"):
-        return {}
-    data: dict[str, Json] = {"visit": visit.number}
-    if type_ in ("passage.left", "passage.not_left"):
-        return {"direction": Direction.EXIT.value}
-    data["direction"] = Direction.ENTRY.value
-    data["subject"] = None if holder is None else holder.subject
-    data["category"] = None if holder is None else holder.category
-    if family == "visit" and visit.decision is not None:
-        data |= _decision_data(visit, visit.decision, policy)
-    return data
-
-
-def _decision_data(visit: Visit, decision: Decision, policy: Policy) -> dict[str, Json]:
-    data: dict[str, Json] = {
-        "outcome": decision.outcome.value,
-        "rules": list(decision.rules),
-        "attempt": visit.attempt,
-    }
-    if (verdict := visit.verdict) is not None:
-        calibration = policy.instrument.correction.calibration
-        data |= {
-            "zone": verdict.zone.value,
-            "reason": verdict.reason.value,
-            "say": _SAY.get(decision.outcome, GUIDANCE[verdict.reason].say),
-            "index_c": verdict.index_c,
-            "guard_c": verdict.guard_c,
-            "offset_c": _rounded(verdict.offset_c, 3),
-            "object_c": _rounded(verdict.object_c),
-            "skin_c": _rounded(verdict.skin_c),
-            "skin_max_c": _rounded(verdict.max_c),
-            "spread_c": _rounded(verdict.spread_c),
-            "ambient_c": [_rounded(ambient_c) for ambient_c in verdict.ambient_c or ()],
-            "samples_c": [_rounded(sample.object_c) for sample in visit.samples],
-            "calibration": None if calibration is None else calibration.name,
-        }
-    return data
-
-
-def _rounded(celsius: float | None, digits: int = 2) -> float | None:
-    """Return hundredths of what was measured (the part resolves 0.02 C), None for no number."""
-    return None if celsius is None or not isfinite(celsius) else round(celsius, digits)

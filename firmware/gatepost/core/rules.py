@@ -37,6 +37,11 @@ class Decision(NamedTuple):
 
 # A pass is asked for, and a known one needed (R067); without it nobody is measured.
 UNKNOWN_PASS = Decision(Outcome.DENY, ("R067",))
+# Whose pass is inside already, or came in a moment ago (ours; the documents want one card a
+# household used by one person: R064).
+PASSED_BACK = Decision(Outcome.DENY, ("ours", "R064"))
+# The lane is locked, closed or open to tools: nobody is let in by a pass (R112 for a lock-down).
+SHUT = Decision(Outcome.DENY, ("ours", "R112"))
 
 
 def decide(facts: Facts, limit_c: float) -> Decision:

@@ -6,8 +6,8 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from gatepost.core.correction import Calibration
+from gatepost.core.events import Json
 from gatepost.core.faults import Fault
-from gatepost.core.lane import Json
 from gatepost.core.offset import BOUND_C, Offset, learn
 from gatepost.core.plausibility import Expected, Finding, Watch
 from gatepost.core.screening import Instrument, Limits, Reason, Verdict

@@ -1,129 +1,13 @@
-"""The lane's whole state machine: one literal table, and what each state does to the world.
+"""The lane's whole state machine: one literal table of steps.
 
-Rule 1: every transition stands in `TABLE`, every effect on relay, lamps and sounder in `OUTPUTS`.
-Outputs follow from the state alone, so that what the person is told is what was decided (S9), and
-so that the safety of the relay can be read off `OUTPUTS`: three states energise it (S1), each
-under a deadline, and every way out of them drops it (S2).
-
-Rule 2: for each state every trigger is listed: as a step, as ignored (it can come, and changes
-nothing: S6), or as impossible (only a bug can bring it). A test holds the three lists complete.
+For each state every trigger is a step, or ignored (it can come, and changes nothing: S6), or, what
+is neither, impossible: only a bug can bring it. `gatepost verify` walks through every state that a
+lane can reach, with everything that can happen there, and meets no impossible one.
 """
 
-from enum import Enum, auto
 from typing import NamedTuple
 
-from gatepost_hal.ports import Direction, Lamp
-
-
-class State(Enum):
-    """Where the lane is in its dealings with one person."""
-
-    IDLE = auto()  # nobody there
-    AWAITING_PASS = auto()  # somebody stepped up
-    MEASURING = auto()  # a known pass was shown; samples come in
-    PAUSING = auto()  # between two attempts to measure
-    DECIDING = auto()  # admitted; the record is on its way to the disk
-    RELEASED = auto()  # entry is free for one person
-    ENTRY_ENDING = auto()  # locked again; who is in the arm by now may finish the turn
-    LEAVING = auto()  # exit is free for one person
-    EXIT_ENDING = auto()
-    REFUSED = auto()
-    REFERRED = auto()  # please wait for staff
-    CLEARING = auto()  # dealt with, and still there
-    FIRE = auto()  # both directions are free
-
-
-class Trigger(Enum):
-    """What can happen to a lane, after `gatepost.core.lane` has made sense of raw events."""
-
-    ARRIVED = auto()
-    LEFT = auto()
-    PASS_KNOWN = auto()
-    PASS_UNKNOWN = auto()
-    ADMITTED = auto()  # the four outcomes of `gatepost.core.rules`
-    RECHECKED = auto()
-    REFERRED = auto()
-    DENIED = auto()
-    RECORDED = auto()  # the record of the admission is on disk
-    NOT_RECORDED = auto()  # it could not be written
-    PASSAGE = auto()  # the turnstile turned
-    EXIT_REQUESTED = auto()
-    FIRE_RAISED = auto()
-    FIRE_CLEARED = auto()
-    TIMEOUT = auto()  # the state's deadline passed
-
-
-class Signal(Enum):
-    """What the person in the lane is told."""
-
-    READY = auto()
-    SHOW_PASS = auto()
-    HOLD_STILL = auto()
-    TRY_AGAIN = auto()
-    GO = auto()
-    NO_ENTRY = auto()
-    WAIT_FOR_STAFF = auto()
-    EVACUATE = auto()
-
-
-class Span(Enum):
-    """Names of the durations that the site configures."""
-
-    PASS_TIMEOUT = auto()
-    MEASURE_TIMEOUT = auto()
-    RECHECK_PAUSE = auto()
-    RELEASE_HOLD = auto()
-    TURN = auto()
-    REFUSED_SHOW = auto()
-    REFERRED_SHOW = auto()
-
-
-class Output(NamedTuple):
-    """What a state does while it lasts. `until` is how long; None is until a trigger."""
-
-    signal: Signal
-    releases: frozenset[Direction] = frozenset()
-    until: Span | None = None
-
-
-NOBODY: frozenset[Direction] = frozenset()
-ENTRY = frozenset({Direction.ENTRY})
-EXIT = frozenset({Direction.EXIT})
-
-OUTPUTS = {
-    State.IDLE: Output(Signal.READY),
-    State.AWAITING_PASS: Output(Signal.SHOW_PASS, NOBODY, Span.PASS_TIMEOUT),
-    State.MEASURING: Output(Signal.HOLD_STILL, NOBODY, Span.MEASURE_TIMEOUT),
-    State.PAUSING: Output(Signal.TRY_AGAIN, NOBODY, Span.RECHECK_PAUSE),
-    State.DECIDING: Output(Signal.HOLD_STILL),
-    State.RELEASED: Output(Signal.GO, ENTRY, Span.RELEASE_HOLD),
-    State.ENTRY_ENDING: Output(Signal.READY, NOBODY, Span.TURN),
-    State.LEAVING: Output(Signal.GO, EXIT, Span.RELEASE_HOLD),
-    State.EXIT_ENDING: Output(Signal.READY, NOBODY, Span.TURN),
-    State.REFUSED: Output(Signal.NO_ENTRY, NOBODY, Span.REFUSED_SHOW),
-    State.REFERRED: Output(Signal.WAIT_FOR_STAFF, NOBODY, Span.REFERRED_SHOW),
-    State.CLEARING: Output(Signal.READY),
-    State.FIRE: Output(Signal.EVACUATE, ENTRY | EXIT),  # the loop renews it until it clears (S3)
-}
-
-
-class SignalPattern(NamedTuple):
-    """Lamps, and a sound: on, off, on ... in seconds."""
-
-    lamps: frozenset[Lamp]
-    buzzer_s: tuple[float, ...] = ()
-
-
-SIGNALS = {
-    Signal.READY: SignalPattern(frozenset()),
-    Signal.SHOW_PASS: SignalPattern(frozenset({Lamp.AMBER})),
-    Signal.HOLD_STILL: SignalPattern(frozenset({Lamp.AMBER}), (0.05,)),
-    Signal.TRY_AGAIN: SignalPattern(frozenset({Lamp.AMBER}), (0.1, 0.1, 0.1)),
-    Signal.GO: SignalPattern(frozenset({Lamp.GREEN}), (0.3,)),
-    Signal.NO_ENTRY: SignalPattern(frozenset({Lamp.RED}), (1.0,)),
-    Signal.WAIT_FOR_STAFF: SignalPattern(frozenset({Lamp.RED, Lamp.AMBER}), (0.2, 0.2) * 3),
-    Signal.EVACUATE: SignalPattern(frozenset({Lamp.GREEN}), (0.5, 0.5) * 10),
-}
+from gatepost.core.states import State, Trigger
 
 
 class Step(NamedTuple):
@@ -137,167 +21,294 @@ class Step(NamedTuple):
 
 
 class Row(NamedTuple):
-    """All triggers of one state."""
+    """All triggers of one state: `steps`, `ignored`, and, the rest, `impossible`."""
 
     steps: dict[Trigger, Step]
     ignored: frozenset[Trigger]
     impossible: frozenset[Trigger]
 
 
-_OUTCOMES = frozenset({Trigger.ADMITTED, Trigger.RECHECKED, Trigger.REFERRED, Trigger.DENIED})
-_WRITTEN = frozenset({Trigger.RECORDED, Trigger.NOT_RECORDED})
-_PASSES = frozenset({Trigger.PASS_KNOWN, Trigger.PASS_UNKNOWN})
-_PRESENCE = frozenset({Trigger.ARRIVED, Trigger.LEFT})
-_FIRE_STEP = {Trigger.FIRE_RAISED: Step(State.FIRE, ("fire.raised",))}
-_FIRE_OVER_VISIT = {Trigger.FIRE_RAISED: Step(State.FIRE, ("visit.abandoned", "fire.raised"))}
-_NEVER = _OUTCOMES | _WRITTEN | {Trigger.FIRE_CLEARED}
+def _row(*parts: dict[Trigger, Step], ignored: frozenset[Trigger]) -> Row:
+    steps: dict[Trigger, Step] = {}
+    for part in parts:
+        steps |= part
+    return Row(steps, ignored, frozenset(Trigger) - steps.keys() - ignored)
 
 
-def _forced(state: State) -> dict[Trigger, Step]:
-    """The turnstile turned although nothing was released (R147)."""
-    return {Trigger.PASSAGE: Step(state, ("passage.forced",))}
+# What can come at any time, whatever the lane is doing.
+_PASSES = frozenset({Trigger.PASS_KNOWN, Trigger.PASS_REFUSED})
+_WISHES = frozenset({Trigger.EXIT_REQUESTED, Trigger.EXIT_REFUSED, Trigger.ENTRY_COMMANDED})
+_TEST = frozenset({Trigger.TEST_COMMANDED})
+_ARM = frozenset({Trigger.ARM_TURNS, Trigger.ARM_RESTS})
+_PERSON = frozenset({Trigger.ARRIVED, Trigger.ARRIVED_TO_MEASURE, Trigger.LEFT})
+# Modes that let a person who is on the way through the arm finish first.
+_LOWER = frozenset({Trigger.MAINTENANCE, Trigger.LOCKDOWN, Trigger.CLOSURE, Trigger.TAMPER})
 
 
-_EXIT_STEP = {Trigger.EXIT_REQUESTED: Step(State.LEAVING, ("exit.released",))}
+def _freed(*records: str) -> dict[Trigger, Step]:
+    """Fire and emergency, from wherever (S3)."""
+    return {
+        Trigger.FIRE: Step(State.FIRE, records),
+        Trigger.EMERGENCY: Step(State.EMERGENCY, records),
+    }
+
+
+def _closed(*records: str) -> dict[Trigger, Step]:
+    """The modes in which nobody is let in by a pass."""
+    return {
+        Trigger.MAINTENANCE: Step(State.MAINTENANCE, records),
+        Trigger.LOCKDOWN: Step(State.LOCKED, records),
+        Trigger.CLOSURE: Step(State.CLOSED, records),
+        Trigger.TAMPER: Step(State.TAMPER, records),
+    }
+
+
+def _alarms(*records: str) -> dict[Trigger, Step]:
+    """The arm turned although nothing was free for it (R147)."""
+    return {
+        Trigger.FORCED: Step(State.FORCED, (*records, "passage.forced")),
+        Trigger.TAILGATED: Step(State.FORCED, (*records, "passage.tailgated")),
+    }
+
+
+_ABANDONED = "visit.abandoned"
+_EXIT = {Trigger.EXIT_REQUESTED: Step(State.LEAVING, ("exit.released",))}
 # Somebody stands at the entry who has not been dealt with; their visit ends with the release.
-_EXIT_OVER_VISIT = {
-    Trigger.EXIT_REQUESTED: Step(State.LEAVING, ("visit.abandoned", "exit.released"))
+_EXIT_OVER_VISIT = {Trigger.EXIT_REQUESTED: Step(State.LEAVING, (_ABANDONED, "exit.released"))}
+# Staff answers for a person: the visit goes on, by their word.
+_BY_STAFF = {Trigger.ENTRY_COMMANDED: Step(State.DECIDING, ("entry.commanded",))}
+_LEAVES = {Trigger.LEFT: Step(State.IDLE, (_ABANDONED,))}
+_OUTCOMES = {
+    Trigger.ADMITTED: Step(State.DECIDING, ("visit.admitted",)),
+    Trigger.RECHECKED: Step(State.PAUSING, ("visit.rechecked",)),
+    Trigger.REFERRED: Step(State.REFERRED, ("visit.referred",)),
+    Trigger.DENIED: Step(State.REFUSED, ("visit.denied",)),
 }
+_DENIES = {Trigger.PASS_REFUSED: Step(State.REFUSED, ("visit.denied",))}
+
 # What may happen while the arm is free, and for the turn that began just before it was locked.
-_ENTRY_STEPS = {
-    Trigger.PASSAGE: Step(State.CLEARING, ("passage.entered",)),
-    Trigger.FIRE_RAISED: Step(State.FIRE, ("passage.not_entered", "fire.raised")),
+_IN_THE_ENTRY = {
+    Trigger.TURNED: Step(State.ENTERING, ("passage.entered",)),
+    Trigger.WRONG_WAY: Step(State.FORCED, ("passage.not_entered", "passage.wrong_way")),
+    **_freed("passage.not_entered"),
 }
-_EXIT_STEPS = {
-    # To IDLE: who waited at the entry meanwhile is asked for a pass anew.
-    Trigger.PASSAGE: Step(State.IDLE, ("passage.left",)),
-    Trigger.FIRE_RAISED: Step(State.FIRE, ("passage.not_left", "fire.raised")),
+_IN_THE_EXIT = {
+    Trigger.TURNED: Step(State.EXITING, ("passage.left",)),
+    Trigger.WRONG_WAY: Step(State.FORCED, ("passage.not_left", "passage.wrong_way")),
+    **_freed("passage.not_left"),
 }
-_IN_THE_ARM = _PASSES | _PRESENCE | {Trigger.EXIT_REQUESTED}
-_LEAVES = {Trigger.LEFT: Step(State.IDLE, ("visit.abandoned",))}
+_IGNORED_IN_THE_ARM = _PASSES | _PERSON | _WISHES | _LOWER | _TEST | _ARM
+
+
+def _counted_nowhere(state: State) -> dict[Trigger, Step]:
+    """Return what a turn is where everybody may walk, or a technician turns the arm."""
+    return {
+        Trigger.FORCED: Step(state, ("passage.free",)),
+        Trigger.TAILGATED: Step(state, ("passage.free",)),
+    }
+
+
+def _mode_row(state: State, *parts: dict[Trigger, Step], ignored: frozenset[Trigger]) -> Row:
+    """Return the row of a mode: any other one may take its place, or none."""
+    others = {trigger: step for trigger, step in _closed().items() if step.to is not state}
+    freed = {trigger: step for trigger, step in _freed().items() if step.to is not state}
+    normal = {Trigger.NORMAL: Step(State.IDLE)}
+    return _row(others, freed, normal, *parts, ignored=ignored | _PERSON | _ARM)
+
+
+def _shut_row(state: State) -> Row:
+    """Return the row of a mode that lets nobody in by a pass, and lets out."""
+    refused = {Trigger.EXIT_REFUSED: Step(state, ("exit.refused",))}
+    said_no = {**_DENIES, Trigger.PASS_KNOWN: _DENIES[Trigger.PASS_REFUSED]}
+    return _mode_row(state, said_no, _EXIT, refused, _BY_STAFF, _alarms(), ignored=_TEST)
+
 
 TABLE: dict[State, Row] = {
-    State.IDLE: Row(
+    State.IDLE: _row(
         {
             Trigger.ARRIVED: Step(State.AWAITING_PASS),
-            **_EXIT_STEP,
-            **_forced(State.IDLE),
-            **_FIRE_STEP,
+            Trigger.ARRIVED_TO_MEASURE: Step(State.MEASURING),
+            Trigger.ARM_TURNS: Step(State.EXITING),  # after an alarm, or found so at the start
         },
+        _EXIT,
+        _BY_STAFF,
+        _alarms(),
+        _closed(),
+        _freed(),
         # A pass scanned by somebody who is not there is nobody's.
-        ignored=_PASSES,
-        impossible=_NEVER | {Trigger.LEFT, Trigger.TIMEOUT},
+        ignored=_PASSES | _TEST,
     ),
-    State.AWAITING_PASS: Row(
+    State.AWAITING_PASS: _row(
         {
             Trigger.PASS_KNOWN: Step(State.MEASURING),
-            Trigger.PASS_UNKNOWN: Step(State.REFUSED, ("visit.denied",)),
-            Trigger.TIMEOUT: Step(State.CLEARING, ("visit.abandoned",)),
-            **_LEAVES,
-            **_EXIT_OVER_VISIT,
-            **_forced(State.AWAITING_PASS),
-            **_FIRE_OVER_VISIT,
+            Trigger.TIMEOUT: Step(State.CLEARING, (_ABANDONED,)),
         },
-        ignored=frozenset(),
-        impossible=_NEVER | {Trigger.ARRIVED},
+        _DENIES,
+        _OUTCOMES,  # for whoever was measured first
+        _LEAVES,
+        _EXIT_OVER_VISIT,
+        _BY_STAFF,
+        _alarms(_ABANDONED),
+        _closed(_ABANDONED),
+        _freed(_ABANDONED),
+        ignored=_TEST,
     ),
-    State.MEASURING: Row(
+    State.MEASURING: _row(
         {
-            Trigger.ADMITTED: Step(State.DECIDING, ("visit.admitted",)),
-            Trigger.RECHECKED: Step(State.PAUSING, ("visit.rechecked",)),
-            Trigger.REFERRED: Step(State.REFERRED, ("visit.referred",)),
-            Trigger.DENIED: Step(State.REFUSED, ("visit.denied",)),
-            **_LEAVES,
-            **_forced(State.MEASURING),
-            **_FIRE_OVER_VISIT,
+            Trigger.PASS_WANTED: Step(State.AWAITING_PASS),
+            Trigger.PASS_KNOWN: Step(State.MEASURING),  # noted, if it is the visit's first
         },
-        # Seconds only: the button works again as soon as the measurement is over.
-        ignored=_PASSES | {Trigger.EXIT_REQUESTED},
-        # The lane turns the end of an attempt into an outcome.
-        impossible=_WRITTEN | {Trigger.ARRIVED, Trigger.FIRE_CLEARED, Trigger.TIMEOUT},
+        _OUTCOMES,
+        _LEAVES,
+        _BY_STAFF,
+        _alarms(_ABANDONED),
+        _closed(_ABANDONED),
+        _freed(_ABANDONED),
+        # Seconds only: a wish to leave waits until the measurement is over.
+        ignored=_TEST | {Trigger.PASS_REFUSED, Trigger.EXIT_REQUESTED, Trigger.EXIT_REFUSED},
     ),
-    State.PAUSING: Row(
+    State.PAUSING: _row(
+        {Trigger.TIMEOUT: Step(State.MEASURING), Trigger.PASS_KNOWN: Step(State.PAUSING)},
+        _LEAVES,
+        _BY_STAFF,
+        _alarms(_ABANDONED),
+        _closed(_ABANDONED),
+        _freed(_ABANDONED),
+        ignored=_TEST | {Trigger.PASS_REFUSED, Trigger.EXIT_REQUESTED, Trigger.EXIT_REFUSED},
+    ),
+    State.DECIDING: _row(
+        {Trigger.RECORDED: Step(State.RELEASED), Trigger.NOT_RECORDED: Step(State.REFUSED)},
+        _freed("passage.not_entered"),
         {
-            Trigger.TIMEOUT: Step(State.MEASURING),
-            **_LEAVES,
-            **_forced(State.PAUSING),
-            **_FIRE_OVER_VISIT,
+            Trigger.FORCED: Step(State.DECIDING, ("passage.forced",)),
+            Trigger.TAILGATED: Step(State.DECIDING, ("passage.tailgated",)),
         },
-        ignored=_PASSES | {Trigger.EXIT_REQUESTED},
-        impossible=_NEVER | {Trigger.ARRIVED},
+        ignored=_PASSES | _PERSON | _WISHES | _LOWER | _TEST | _ARM,
     ),
-    State.DECIDING: Row(
+    State.RELEASED: _row(
+        _IN_THE_ENTRY,
         {
-            Trigger.RECORDED: Step(State.RELEASED),
-            Trigger.NOT_RECORDED: Step(State.REFUSED),
-            **_forced(State.DECIDING),
-            **_FIRE_STEP,
+            Trigger.TIMEOUT: Step(State.ENTRY_ENDING),
+            Trigger.UNCONFIRMED: Step(State.CLEARING, ("passage.unconfirmed",)),
         },
-        ignored=_PASSES | _PRESENCE | {Trigger.EXIT_REQUESTED},
-        impossible=_OUTCOMES | {Trigger.FIRE_CLEARED, Trigger.TIMEOUT},
-    ),
-    State.RELEASED: Row(
-        {**_ENTRY_STEPS, Trigger.TIMEOUT: Step(State.ENTRY_ENDING)},
         # On the way through the arm one leaves the presence zone.
-        ignored=_IN_THE_ARM,
-        impossible=_NEVER,
+        ignored=_IGNORED_IN_THE_ARM,
     ),
-    State.ENTRY_ENDING: Row(
-        {**_ENTRY_STEPS, Trigger.TIMEOUT: Step(State.CLEARING, ("passage.not_entered",))},
-        ignored=_IN_THE_ARM,
-        impossible=_NEVER,
+    State.ENTRY_ENDING: _row(
+        _IN_THE_ENTRY,
+        {Trigger.TIMEOUT: Step(State.CLEARING, ("passage.not_entered",))},
+        ignored=_IGNORED_IN_THE_ARM,
     ),
-    State.LEAVING: Row(
-        {**_EXIT_STEPS, Trigger.TIMEOUT: Step(State.EXIT_ENDING)},
-        ignored=_IN_THE_ARM,
-        impossible=_NEVER,
+    State.ENTERING: _row(
+        {
+            Trigger.ARM_RESTS: Step(State.CLEARING),
+            Trigger.TIMEOUT: Step(State.HELD, ("passage.held",)),
+        },
+        _alarms(),
+        _freed(),
+        ignored=_PASSES | _PERSON | _WISHES | _LOWER | _TEST | {Trigger.ARM_TURNS},
     ),
-    State.EXIT_ENDING: Row(
-        {**_EXIT_STEPS, Trigger.TIMEOUT: Step(State.IDLE, ("passage.not_left",))},
-        ignored=_IN_THE_ARM,
-        impossible=_NEVER,
+    State.LEAVING: _row(
+        _IN_THE_EXIT,
+        {
+            Trigger.TIMEOUT: Step(State.EXIT_ENDING),
+            Trigger.UNCONFIRMED: Step(State.IDLE, ("passage.unconfirmed",)),
+        },
+        ignored=_IGNORED_IN_THE_ARM,
     ),
-    State.REFUSED: Row(
+    State.EXIT_ENDING: _row(
+        _IN_THE_EXIT,
+        {Trigger.TIMEOUT: Step(State.IDLE, ("passage.not_left",))},
+        ignored=_IGNORED_IN_THE_ARM,
+    ),
+    State.EXITING: _row(
+        {
+            # To IDLE: who waited at the entry meanwhile is asked anew.
+            Trigger.ARM_RESTS: Step(State.IDLE),
+            Trigger.TIMEOUT: Step(State.HELD, ("passage.held",)),
+        },
+        _alarms(),
+        _freed(),
+        ignored=_PASSES | _PERSON | _WISHES | _LOWER | _TEST | {Trigger.ARM_TURNS},
+    ),
+    State.REFUSED: _row(
         {
             Trigger.PASS_KNOWN: Step(State.MEASURING),  # the wrong card first, then the right one
             Trigger.LEFT: Step(State.IDLE),
             Trigger.TIMEOUT: Step(State.CLEARING),
-            **_EXIT_STEP,
-            **_forced(State.REFUSED),
-            **_FIRE_STEP,
         },
-        ignored=frozenset({Trigger.PASS_UNKNOWN}),
-        impossible=_NEVER | {Trigger.ARRIVED},
+        _EXIT,
+        _BY_STAFF,
+        _alarms(),
+        _freed(),
+        # It is told to the end; then the mode that refused takes over again.
+        ignored=_LOWER | _TEST | {Trigger.PASS_REFUSED, Trigger.EXIT_REFUSED},
     ),
-    State.REFERRED: Row(
-        {
-            Trigger.LEFT: Step(State.IDLE),
-            Trigger.TIMEOUT: Step(State.CLEARING),
-            **_EXIT_STEP,
-            **_forced(State.REFERRED),
-            **_FIRE_STEP,
-        },
-        ignored=_PASSES,
-        impossible=_NEVER | {Trigger.ARRIVED},
+    State.REFERRED: _row(
+        {Trigger.LEFT: Step(State.IDLE), Trigger.TIMEOUT: Step(State.CLEARING)},
+        _EXIT,
+        _BY_STAFF,
+        _alarms(),
+        _closed(),
+        _freed(),
+        ignored=_PASSES | _TEST,
     ),
-    State.CLEARING: Row(
+    State.CLEARING: _row(
         {
             Trigger.LEFT: Step(State.IDLE),
             Trigger.PASS_KNOWN: Step(State.MEASURING),  # the next one stands close behind
-            Trigger.PASS_UNKNOWN: Step(State.REFUSED, ("visit.denied",)),
-            **_EXIT_STEP,
-            **_forced(State.CLEARING),
-            **_FIRE_STEP,
+            Trigger.ARM_TURNS: Step(State.ENTERING),
         },
-        ignored=frozenset(),
-        impossible=_NEVER | {Trigger.ARRIVED, Trigger.TIMEOUT},
+        _DENIES,
+        _EXIT,
+        _BY_STAFF,
+        _alarms(),
+        _closed(),
+        _freed(),
+        ignored=_TEST,
     ),
-    State.FIRE: Row(
+    State.HELD: _row(
+        {Trigger.ARM_RESTS: Step(State.CLEARING, ("passage.rested",))},
+        _EXIT,
+        _BY_STAFF,
+        _alarms(),
+        _closed(),
+        _freed(),
+        ignored=_PASSES | _PERSON | _TEST | {Trigger.EXIT_REFUSED},
+    ),
+    State.FORCED: _row(
+        {Trigger.TIMEOUT: Step(State.CLEARING)},
+        _EXIT,
+        _BY_STAFF,
         {
-            Trigger.FIRE_CLEARED: Step(State.IDLE, ("fire.cleared",)),
-            Trigger.PASSAGE: Step(State.FIRE, ("passage.free",)),
+            Trigger.FORCED: Step(State.FORCED, ("passage.forced",)),
+            Trigger.TAILGATED: Step(State.FORCED, ("passage.tailgated",)),
         },
-        ignored=_PASSES | _PRESENCE | {Trigger.EXIT_REQUESTED},
-        impossible=_OUTCOMES | _WRITTEN | {Trigger.FIRE_RAISED, Trigger.TIMEOUT},
+        _closed(),
+        _freed(),
+        ignored=_PASSES | _PERSON | _ARM | _TEST | {Trigger.EXIT_REFUSED},
     ),
+    State.FIRE: _mode_row(
+        State.FIRE, _counted_nowhere(State.FIRE), ignored=_PASSES | _WISHES | _TEST
+    ),
+    State.EMERGENCY: _mode_row(
+        State.EMERGENCY, _counted_nowhere(State.EMERGENCY), ignored=_PASSES | _WISHES | _TEST
+    ),
+    State.MAINTENANCE: _mode_row(
+        State.MAINTENANCE,
+        {Trigger.TEST_COMMANDED: Step(State.TESTING, ("maintenance.tested",))},
+        _EXIT,
+        _counted_nowhere(State.MAINTENANCE),
+        ignored=_PASSES | {Trigger.EXIT_REFUSED, Trigger.ENTRY_COMMANDED},
+    ),
+    State.TESTING: _row(
+        {Trigger.TIMEOUT: Step(State.MAINTENANCE), Trigger.NORMAL: Step(State.IDLE)},
+        {trigger: step for trigger, step in _closed().items() if step.to is not State.MAINTENANCE},
+        _freed(),
+        _counted_nowhere(State.TESTING),
+        ignored=_PASSES | _WISHES | _TEST | _PERSON | _ARM,
+    ),
+    State.LOCKED: _shut_row(State.LOCKED),
+    State.CLOSED: _shut_row(State.CLOSED),
+    State.TAMPER: _shut_row(State.TAMPER),
 }

@@ -8,7 +8,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from gatepost.core.table import OUTPUTS, State
+from gatepost.core.states import OUTPUTS, State
 from gatepost.demo.show import Progress
 from gatepost_services.contract.events import WireEvent
 

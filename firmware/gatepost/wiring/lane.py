@@ -1,26 +1,27 @@
-"""Builds the gate process: real hardware, journal, roster, loop."""
+"""Builds the gate process: journal, roster, orders, loop."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 from gatepost.core.faults import Fault
-from gatepost.core.lane import Holder, Policy
 from gatepost.core.sensing import Sensing
-from gatepost.core.table import Span
+from gatepost.core.signals import is_within
+from gatepost.core.states import Span
+from gatepost.core.visit import Order, PassageSignal, Policy
 from gatepost.gate import Gate, Hardware, Surroundings
 from gatepost.wiring import thermometer
-from gatepost_config.settings import Pins, Settings
-from gatepost_hal.gpio import GpioLane, LanePins, lgpio_factory
-from gatepost_hal.ports import Direction, InputName, Lamp
-from gatepost_hal.readers.line import LineReader
-from gatepost_hal.system import SystemClock, ThreadMailbox, ThreadSampler, ThreadTimer
+from gatepost.wiring.orders import Orders, StandingStore
+from gatepost.wiring.passes import Passes
+from gatepost_config.settings import Settings
+from gatepost_hal.ports import Clock
 from gatepost_services.doorbell import Doorbell
 from gatepost_services.edge_log import EdgeLog
 from gatepost_services.journal import Entry, Journal, JournalError
-from gatepost_services.roster import Roster, RosterError
 from gatepost_services.uplink.position import read_acknowledged
 
 # A journal that takes a lost one's place begins this far above what the server has.
@@ -32,70 +33,30 @@ _log = logging.getLogger(__name__)
 
 def policy(settings: Settings) -> Policy:
     """Return what the site decides, in the terms of the core."""
-    lane = settings.lane
+    lane, turnstile = settings.lane, settings.turnstile
     return Policy(
         spans_s={
             Span.PASS_TIMEOUT: lane.pass_timeout_s,
             Span.MEASURE_TIMEOUT: lane.measure_timeout_s,
             Span.RECHECK_PAUSE: lane.recheck_pause_s,
-            Span.RELEASE_HOLD: lane.release_hold_s,
-            Span.TURN: lane.turn_s,
+            Span.RELEASE_HOLD: turnstile.release_hold_s,
+            Span.TURN: turnstile.turn_s,
+            Span.HELD: turnstile.held_s,
+            Span.ALARM_SHOW: turnstile.alarm_s,
+            Span.TEST: turnstile.test_s,
             Span.REFUSED_SHOW: lane.refused_show_s,
             Span.REFERRED_SHOW: lane.referred_show_s,
         },
         limits=thermometer.limits(settings),
         instrument=thermometer.instrument(settings),
         measure_attempts=lane.measure_attempts,
+        order=Order(lane.order),
+        passage=PassageSignal(turnstile.passage),
+        pulse_s=turnstile.pulse_s if turnstile.release == "pulse" else None,
+        tailgate_s=turnstile.tailgate_s,
+        exit_wish_s=lane.exit_wish_s,
+        exit_in_lockdown=lane.exit_in_lockdown,
     )
-
-
-def lane_pins(pins: Pins) -> LanePins:
-    """Return the line numbers in the terms of the drivers."""
-    return LanePins(
-        relays={Direction.ENTRY: pins.entry_relay, Direction.EXIT: pins.exit_relay},
-        lamps={Lamp.GREEN: pins.green_lamp, Lamp.AMBER: pins.amber_lamp, Lamp.RED: pins.red_lamp},
-        buzzer=pins.buzzer,
-        inputs={
-            InputName.PRESENCE: pins.presence,
-            InputName.PASSAGE: pins.passage,
-            InputName.EXIT_BUTTON: pins.exit_button,
-            InputName.FIRE: pins.fire,
-        },
-        debounce_s=pins.debounce_s,
-    )
-
-
-@contextmanager
-def real_hardware(settings: Settings) -> Iterator[Hardware]:
-    """Yield the lane's devices on this machine; drop the relays and close everything at the end.
-
-    Raises:
-        GpioError: the GPIO lines cannot be used. (A missing sensor or reader is a fault that the
-            gate reports: fire and exit work without them.)
-    """
-    with ExitStack() as closing:
-        clock = SystemClock()
-        mailbox = ThreadMailbox(clock)
-        # One thread for all that has its instant: ends of releases, sounds, rest of contacts. It
-        # waits for nothing but GPIO lines.
-        timer = ThreadTimer(clock, name="timer")
-        closing.callback(timer.close)
-        gpio = GpioLane(
-            lane_pins(settings.pins),
-            factory=lgpio_factory(settings.paths.gpio_run_dir),
-            clock=clock,
-            timer=timer,
-            mailbox=mailbox,
-        )
-        closing.callback(gpio.close)
-        # Not closed here: its thread may be in the middle of a transfer, and the process ends.
-        sampler = ThreadSampler(thermometer.driver(settings, clock), mailbox)
-        closing.callback(sampler.close)
-        reader = LineReader(settings.reader.device, clock=clock, mailbox=mailbox)
-        closing.callback(reader.close)
-        yield Hardware(
-            clock, mailbox, sampler, gpio.turnstile, gpio.lamps, gpio.buzzer, gpio.inputs
-        )
 
 
 class OpeningLog:
@@ -147,29 +108,23 @@ def gate(
     *,
     boot_id: str,
     notify: Callable[[str], None],
+    known_faults: Mapping[Fault, str] = MappingProxyType({}),
 ) -> Iterator[Gate]:
-    """Yield the control loop of one lane on `hardware`, with its journal and roster.
+    """Yield the control loop of one lane on `hardware`, with its journal, roster and orders.
 
-    A roster or journal that cannot be used is a fault that the gate reports, not a reason not to
-    start: whoever is inside must get out.
+    What of these cannot be used is a fault that the gate reports, not a reason not to start:
+    whoever is inside must get out.
     """
-    roster: Roster | None = None
-    known_faults: dict[Fault, str] = {}
-    try:
-        roster = Roster.load(settings.paths.roster)
-    except RosterError as error:
-        _log.error("%s", error)
-        known_faults[Fault.ROSTER] = str(error)
-
-    def look_up(credential: str) -> Holder | None:
-        member = roster and roster.look_up(credential)
-        return Holder(member.subject, member.category) if member else None
-
     with ExitStack() as closing:
         log = OpeningLog(partial(_open_journal, settings, boot_id))
         closing.callback(log.close)
         doorbell = Doorbell(settings.paths.doorbell)
         closing.callback(doorbell.close)
+        passes = Passes(settings, hardware.clock, boot_id, closing)
+        orders = Orders(settings.paths.control, hardware.clock)
+        closing.callback(orders.close)
+        store = StandingStore(settings.paths.standing)
+        standing = store.load()
         offsets = thermometer.OffsetStore(settings.paths.offset)
         yield Gate(
             hardware,
@@ -177,14 +132,33 @@ def gate(
             sensing=Sensing(thermometer.setup(settings, offsets.load()), hardware.clock.now_s()),
             log=log,
             surroundings=Surroundings(
-                look_up=look_up,
+                look_up=passes.look_up,
+                object_to=passes.object_to,
+                note_passage=passes.note,
+                asked=orders.asked,
                 acknowledged_seq=partial(read_acknowledged, settings.paths.acknowledged),
                 ring=doorbell.ring,
                 keep_offset=offsets.keep,
+                keep_standing=store.keep,
+                is_quiet=_quiet(settings.signals.quiet_hours, hardware.clock),
                 notify=notify,
             ),
-            known_faults=known_faults,
+            standing=standing,
+            known_faults={**known_faults, **passes.faults, **orders.faults, **store.faults},
         )
+
+
+def _quiet(hours: str, clock: Clock) -> Callable[[], bool]:
+    """Return what says whether it is the time of day for ticks, by the wall clock here."""
+    if not hours:
+        return lambda: False
+    begin, end = (int(text[:2]) * 60 + int(text[3:]) for text in hours.split("-"))
+
+    def is_quiet() -> bool:
+        local = time.localtime(clock.utc_s())
+        return is_within(local.tm_hour * 60 + local.tm_min, begin, end)
+
+    return is_quiet
 
 
 def _open_journal(settings: Settings, boot_id: str) -> Journal:

@@ -8,7 +8,14 @@ import threading
 import tty
 from pathlib import Path
 
-from gatepost_hal.ports import Clock, Mailbox, PassRead, ReaderFault, ReaderFaultKind
+from gatepost_hal.ports import (
+    Clock,
+    Direction,
+    Mailbox,
+    PassRead,
+    ReaderFault,
+    ReaderFaultKind,
+)
 
 # A QR code of version 40 holds 4,296 alphanumeric characters (ISO/IEC 18004, table 1).
 MAX_PASS_BYTES = 4296
@@ -27,9 +34,11 @@ class LineFramer:
 
     A pass ends with CR, LF or both; empty lines are no passes. After a line that is too long,
     everything up to the next line end is dropped: the rest of it must not become a pass.
+    What it finds carries `direction`, the way that the reader stands for.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, direction: Direction = Direction.ENTRY) -> None:
+        self._direction = direction
         self._line = bytearray()
         self._dropping = False
 
@@ -44,25 +53,27 @@ class LineFramer:
                 if len(self._line) > MAX_PASS_BYTES:
                     self._dropping = True
                     detail = f"more than {MAX_PASS_BYTES} bytes without a line end"
-                    events.append(ReaderFault(at_s, ReaderFaultKind.TOO_LONG, detail))
+                    events.append(self._fault(at_s, ReaderFaultKind.TOO_LONG, detail))
                 continue
             if self._line and not self._dropping:
-                events.append(_parse(bytes(self._line), at_s))
+                events.append(self._parse(bytes(self._line), at_s))
             self._line.clear()
             self._dropping = False
         return events
 
+    def _parse(self, line: bytes, at_s: float) -> PassRead | ReaderFault:
+        try:
+            text = line.decode("utf-8").strip()
+        except UnicodeDecodeError as error:
+            detail = f"byte {error.start} of {len(line)} is not UTF-8"
+            return self._fault(at_s, ReaderFaultKind.NOT_TEXT, detail)
+        if not text or not text.isprintable():
+            detail = f"{len(line)} bytes that are not printable text"
+            return self._fault(at_s, ReaderFaultKind.NOT_TEXT, detail)
+        return PassRead(at_s, text, self._direction)
 
-def _parse(line: bytes, at_s: float) -> PassRead | ReaderFault:
-    try:
-        text = line.decode("utf-8").strip()
-    except UnicodeDecodeError as error:
-        detail = f"byte {error.start} of {len(line)} is not UTF-8"
-        return ReaderFault(at_s, ReaderFaultKind.NOT_TEXT, detail)
-    if not text or not text.isprintable():
-        detail = f"{len(line)} bytes that are not printable text"
-        return ReaderFault(at_s, ReaderFaultKind.NOT_TEXT, detail)
-    return PassRead(at_s, text)
+    def _fault(self, at_s: float, kind: ReaderFaultKind, detail: str) -> ReaderFault:
+        return ReaderFault(at_s, kind, detail, self._direction)
 
 
 class LineReader:
@@ -75,15 +86,26 @@ class LineReader:
         device: a terminal, serial line or character device.
         clock: stamps the events.
         mailbox: takes the events.
+        direction: the way that the reader stands for; its events carry it.
     """
 
-    def __init__(self, device: Path, *, clock: Clock, mailbox: Mailbox) -> None:
+    def __init__(
+        self,
+        device: Path,
+        *,
+        clock: Clock,
+        mailbox: Mailbox,
+        direction: Direction = Direction.ENTRY,
+    ) -> None:
         self._device = device
+        self._direction = direction
         self._clock = clock
         self._mailbox = mailbox
         self._is_gone = False
         self._stop_read, self._stop_write = os.pipe()
-        self._thread = threading.Thread(target=self._run, name="line-reader", daemon=True)
+        self._thread = threading.Thread(
+            target=self._run, name=f"reader-{direction.value}", daemon=True
+        )
         self._thread.start()
 
     def close(self) -> None:
@@ -98,7 +120,8 @@ class LineReader:
             if not self._is_gone:
                 self._is_gone = True
                 detail = f"{self._device}: {reason}"
-                self._mailbox.post(ReaderFault(self._clock.now_s(), ReaderFaultKind.GONE, detail))
+                at_s, kind = self._clock.now_s(), ReaderFaultKind.GONE
+                self._mailbox.post(ReaderFault(at_s, kind, detail, self._direction))
             if select.select([self._stop_read], [], [], _REOPEN_S)[0]:
                 return
 
@@ -119,7 +142,7 @@ class LineReader:
             os.close(fd)
 
     def _read(self, fd: int) -> str | None:
-        framer = LineFramer()
+        framer = LineFramer(self._direction)
         while True:
             ready, _, _ = select.select([fd, self._stop_read], [], [])
             if self._stop_read in ready:

@@ -1,0 +1,298 @@
+"""The control loop: wait, read, decide, record, act, and tell the watchdog. One turn at a time.
+
+This is the only place that waits. It knows ports, never drivers; what it does with an event
+stands in the core. The order inside a turn is the safety argument: a record is on disk before the
+relay that it explains moves (S5; fire and emergency alone do not wait for it, S3), and the
+watchdogs are told last, by a turn that came to its end.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from types import MappingProxyType
+
+from gatepost.core.events import (
+    Command,
+    Json,
+    LaneEvent,
+    PassShown,
+    Record,
+    SensorTrust,
+    Tick,
+    Written,
+)
+from gatepost.core.faults import SENSOR_FAULTS, Fault
+from gatepost.core.lane import advance
+from gatepost.core.sensing import Sensing
+from gatepost.core.states import Standing, State
+from gatepost.core.visit import Lane, Policy
+from gatepost.gate.parts import Asked, EventLog, Hardware, Surroundings
+from gatepost.gate.phases import Phases
+from gatepost.gate.recorder import Recorder
+from gatepost.gate.stage import Stage
+from gatepost_hal.ports import (
+    Direction,
+    HardwareEvent,
+    InputChanged,
+    InputName,
+    PassRead,
+    ReaderFault,
+    ReaderFaultKind,
+    Reading,
+    SensorFault,
+)
+
+# The longest that the loop sleeps: a lost edge of the fire input is seen this late at the worst.
+HEARTBEAT_S = 0.05
+_HOUSEKEEPING_S = 5.0
+_WATCHDOG_S = 1.0
+# A command from this machine is obeyed now, or not at all (S7).
+_COMMAND_S = 1.0
+# What the thermometer learns from, and whether the person was let in.
+_LESSONS = {"visit.admitted": True, "visit.referred": False}
+_KEEP_PEOPLE = 50  # what was learnt is written down after so many
+_FREE_WAYS = (State.FIRE, State.EMERGENCY)
+# Urgent inputs go before whatever else came, for that may have to wait for the disk.
+_URGENT = (InputName.FIRE, InputName.EMERGENCY)
+# Who went through, and which way: what anti-passback is about. Where the turnstile tells nothing,
+# the release counts.
+_WALKED = ("passage.entered", "passage.left", "passage.unconfirmed")
+# What is kept over a restart. Not maintenance: a power cut in its middle must end it.
+_KEPT = frozenset({Standing.LOCKDOWN, Standing.CLOSURE})
+_READER_FAULTS = {Direction.ENTRY: Fault.READER, Direction.EXIT: Fault.EXIT_READER}
+
+
+def _is_less_urgent(event: HardwareEvent) -> bool:
+    return not (isinstance(event, InputChanged) and event.name in _URGENT)
+
+
+class Gate:
+    """One lane under control. `turn` again and again, or `run` until told to stop."""
+
+    def __init__(
+        self,
+        hardware: Hardware,
+        *,
+        policy: Policy,
+        sensing: Sensing,
+        log: EventLog,
+        surroundings: Surroundings,
+        standing: frozenset[Standing] = frozenset(),
+        known_faults: Mapping[Fault, str] = MappingProxyType({}),
+    ) -> None:
+        self._hardware = hardware
+        self._policy = policy
+        self._sensing = sensing
+        self._around = surroundings
+        self._recorder = Recorder(log, hardware.clock, surroundings.ring)
+        self._stage = Stage(hardware, surroundings.is_quiet)
+        self._known_faults = known_faults
+        now_s = hardware.clock.now_s()
+        self._phases = Phases(now_s)
+        self._next_housekeeping_at_s = now_s
+        self._next_watchdog_at_s = now_s
+        self._inputs: dict[str, Json] = {}
+        self._passes_read = 0
+        self.lane = Lane(entered_at_s=now_s, standing=standing)
+
+    def run(self, stop: Callable[[], bool], *, about: Mapping[str, Json]) -> None:
+        """Turn until `stop` says so, at most a heartbeat later. The relay is dropped at the end.
+
+        Args:
+            stop: asked between turns.
+            about: goes into the start record (version, simulated or not).
+
+        Raises:
+            Exception: whatever a turn raised, after the relay was dropped and, where the disk
+                still works, a record written. The service manager restarts the process (S8).
+        """
+        try:
+            self._stage.show(self.lane, self._policy)
+            about = {**about, "standing": [each.name.lower() for each in self.lane.standing]}
+            self._recorder.write([Record("controller.started", self._now_s(), about)])
+            for fault, detail in self._known_faults.items():
+                self._recorder.raised(fault, self._now_s(), detail)
+            self._around.notify("READY=1")
+            while not stop():
+                self.turn()
+        except BaseException as error:
+            self._to_safety(
+                Record("controller.failed", self._now_s(), {"error": type(error).__name__})
+            )
+            raise
+        self._to_safety(Record("controller.stopped", self._now_s(), {}))
+
+    def turn(self) -> None:
+        """Wait for events or the next deadline, and deal with what there is."""
+        wake_at_s = self._wake_at_s()
+        events = self._hardware.mailbox.wait(wake_at_s)
+        # From the instant at which it should have woken: a machine that is too busy shows here.
+        self._phases.begin(min(wake_at_s, self._now_s()))
+        self._phases.end("wake", self._now_s())
+        for event in sorted(events, key=_is_less_urgent):
+            self._take(event)
+            self._phases.end(type(event).__name__, self._now_s())
+        self._hardware.inputs.refresh()
+        now_s = self._now_s()
+        self._feed(Tick(now_s))
+        self._stage.renew(self.lane, now_s)
+        self._phases.end("tick", self._now_s())
+        self._ask_for_sample(now_s)
+        for asked in self._around.asked():
+            self._answer(asked)
+        self._keep_house(now_s)
+        self._phases.end("housekeeping", self._now_s())
+        self._recorder.write(self._phases.told(now_s))
+        if now_s >= self._next_watchdog_at_s:
+            self._next_watchdog_at_s = now_s + _WATCHDOG_S
+            self._around.notify("WATCHDOG=1")
+            self._hardware.watchdog.pet()
+
+    def _now_s(self) -> float:
+        return self._hardware.clock.now_s()
+
+    def _wake_at_s(self) -> float:
+        at_s = min(self._now_s() + HEARTBEAT_S, self._sensing.next_at_s)
+        return at_s if self.lane.deadline_at_s is None else min(at_s, self.lane.deadline_at_s)
+
+    # ------------------------------------------------------------------------------------ events
+
+    def _take(self, event: HardwareEvent) -> None:
+        match event:
+            case PassRead(at_s=at_s, credential=credential, direction=direction):
+                self._recorder.cleared(_READER_FAULTS[direction], at_s)
+                self._passes_read += 1
+                holder = self._around.look_up(credential)
+                enters = holder is not None and direction is Direction.ENTRY
+                objection = self._around.object_to(holder) if holder and enters else None
+                self._feed(PassShown(at_s, holder, direction, objection))
+            case ReaderFault(at_s=at_s, kind=ReaderFaultKind.GONE, detail=detail):
+                self._recorder.raised(_READER_FAULTS[event.direction], at_s, detail)
+            case ReaderFault(at_s=at_s, direction=direction):
+                # Not a pass of anybody: the person is told as for any unknown one.
+                self._feed(PassShown(at_s, None, direction))
+            case SensorFault() | Reading():
+                self._sensing.took(event)
+                self._adopt_sensor(event.at_s)
+                self._check_sensor(event.at_s)
+                self._feed(event)
+            case InputChanged(name=name, active=active):
+                self._inputs[name.value] = active
+                self._feed(event)
+
+    def _feed(self, event: LaneEvent) -> tuple[Record, ...]:
+        """Advance the lane: decide, record, act, in this order; in a fire, act before recording."""
+        was = self.lane
+        self.lane, records = advance(was, event, self._policy)
+        if self.lane.state in _FREE_WAYS and was.state not in _FREE_WAYS:
+            # A disk that blocks must not hold a way out shut.
+            self._stage.show(self.lane, self._policy)
+            was = self.lane
+        written = self._recorder.write(records)
+        if self.lane.state is State.DECIDING:
+            self.lane, more = advance(self.lane, Written(event.at_s, written), self._policy)
+            self._recorder.write(more)
+            records += more
+        # Not the state alone: an exit may follow right upon another.
+        if (self.lane.state, self.lane.entered_at_s) != (was.state, was.entered_at_s):
+            self._stage.show(self.lane, self._policy)
+            if self.lane.state is State.MEASURING:
+                self._sensing.begin_attempt(self._now_s())
+        self._follow_up(records, event.at_s)  # last: nobody waits for it
+        if self.lane.standing & _KEPT != was.standing & _KEPT:
+            self._told_of(Fault.STANDING, self._around.keep_standing(self.lane.standing & _KEPT))
+        return records
+
+    def _follow_up(self, records: Iterable[Record], at_s: float) -> None:
+        """Learn from whoever was measured, and note who went through."""
+        for record in records:
+            if record.type in _LESSONS:
+                self._learn(at_s, admitted=_LESSONS[record.type])
+            subject = record.data.get("subject")
+            if record.type in _WALKED and isinstance(subject, str):
+                way = Direction(record.data["direction"])
+                self._told_of(Fault.WHEREABOUTS, self._around.note_passage(subject, way))
+
+    def _told_of(self, fault: Fault, detail: str | None) -> None:
+        if detail is None:
+            self._recorder.cleared(fault, self._now_s())
+        else:
+            self._recorder.raised(fault, self._now_s(), detail)
+
+    def _answer(self, asked: Asked) -> None:
+        """Obey, or refuse, and say which; and how things stand by then."""
+        answer: dict[str, Json] = {}
+        if asked.verb is not None:
+            now_s = self._now_s()
+            expires_at_s = now_s + _COMMAND_S
+            command = Command(now_s, asked.id, asked.verb, asked.by, expires_at_s, asked.tested)
+            for record in self._feed(command):
+                if record.type in ("command.obeyed", "command.refused"):
+                    answer |= {"done": record.type == "command.obeyed", **record.data}
+        asked.answer(answer | self._status())
+
+    def _status(self) -> dict[str, Json]:
+        """Return how things stand, without anybody's temperature or name."""
+        return {
+            "state": self.lane.state.name.lower(),
+            "standing": [each.name.lower() for each in Standing if each in self.lane.standing],
+            "inputs": dict(self._inputs),
+            "passes_read": self._passes_read,
+            "faults": [fault.value for fault in self._recorder.standing],
+        }
+
+    def _to_safety(self, record: Record) -> None:
+        with ExitStack() as steps:  # each of them, also when another fails; the last one first
+            steps.callback(self._stage.clear)
+            if self._sensing.offset.people:  # what nobody taught is a setting, not worth keeping
+                steps.callback(self._around.keep_offset, self._sensing.offset)
+            steps.callback(self._recorder.write, [record])
+            steps.callback(self._around.notify, "STOPPING=1")
+            steps.callback(self._hardware.turnstile.drop)
+
+    # -------------------------------------------------------------------------------- thermometer
+
+    def _ask_for_sample(self, now_s: float) -> None:
+        if self._sensing.is_due(now_s, measuring=self.lane.state is State.MEASURING):
+            self._hardware.sampler.request()
+            self._check_sensor(now_s)  # it may not have answered the last time
+
+    def _check_sensor(self, now_s: float) -> None:
+        """Tell what is wrong with the thermometer, and what no longer is; the lane must know."""
+        standing = self._sensing.standing(now_s, self._hardware.clock.utc_s())
+        for fault in SENSOR_FAULTS:
+            self._told_of(fault, standing.get(fault))
+        if self._sensing.distrust is not self.lane.distrust:
+            self._feed(SensorTrust(now_s, self._sensing.distrust))
+
+    def _adopt_sensor(self, now_s: float) -> None:
+        """Tell which thermometer answers, when that is another one than before."""
+        if self._sensing.instrument is not self._policy.instrument:
+            self._policy = replace(self._policy, instrument=self._sensing.instrument)
+        if self._sensing.is_new:
+            self._sensing.is_new = False
+            self._recorder.write([Record("thermometer.found", now_s, self._sensing.identity())])
+
+    def _learn(self, at_s: float, *, admitted: bool) -> None:
+        """Learn from whoever was just admitted or referred, and now and then write down what."""
+        verdict, holder = self.lane.visit.verdict, self.lane.visit.holder
+        if (
+            verdict is None
+            or holder is None
+            or not self._sensing.learn(
+                verdict, subject=holder.subject, admitted=admitted, now_s=at_s
+            )
+        ):
+            return
+        offset = self._sensing.offset
+        is_round = offset.people % _KEEP_PEOPLE == 0
+        if is_round or offset.settled_c is None:
+            # The first people one by one: a gate that loses its power every night settles too.
+            self._around.keep_offset(offset)
+        if is_round:
+            self._recorder.write([Record("thermometer.learnt", at_s, self._sensing.told())])
+
+    def _keep_house(self, now_s: float) -> None:
+        if now_s >= self._next_housekeeping_at_s:
+            self._next_housekeeping_at_s = now_s + _HOUSEKEEPING_S
+            self._recorder.keep_house(self._around.acknowledged_seq)

@@ -1,0 +1,79 @@
+"""What the loop is given: the lane's devices, and the other parts of the program as functions."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from gatepost.core.events import Holder, Json, Tested, Verb
+from gatepost.core.offset import Offset
+from gatepost.core.passback import Objection
+from gatepost.core.states import Standing
+from gatepost_hal.ports import (
+    Announcer,
+    Buzzer,
+    Clock,
+    Direction,
+    Inputs,
+    Lamps,
+    Mailbox,
+    Sampler,
+    Turnstile,
+    Watchdog,
+)
+from gatepost_services.journal import Entry
+
+
+class EventLog(Protocol):
+    """What the loop needs of the journal."""
+
+    def append(self, entries: Iterable[Entry]) -> int:
+        """Write durably; return the last sequence number. Raises JournalError."""
+        ...
+
+    def prune(self, through_seq: int) -> int:
+        """Delete what the server has; return how many rows. Raises JournalError."""
+        ...
+
+
+class Hardware(NamedTuple):
+    """One lane's devices, real or simulated."""
+
+    clock: Clock
+    mailbox: Mailbox
+    sampler: Sampler
+    turnstile: Turnstile
+    lamps: Lamps
+    buzzer: Buzzer
+    inputs: Inputs
+    display: Announcer
+    speaker: Announcer
+    watchdog: Watchdog
+
+
+class Asked(NamedTuple):
+    """Somebody on this machine asks how things stand (`verb` is None), or commands.
+
+    `answer` takes the answer, ready for JSON; it never blocks or raises.
+    """
+
+    verb: Verb | None
+    tested: Tested | None
+    id: str
+    by: str
+    answer: Callable[[Mapping[str, Json]], None]
+
+
+class Surroundings(NamedTuple):
+    """What the loop asks of the other parts of the program, each a plain function."""
+
+    look_up: Callable[[str], Holder | None]  # a credential in the roster
+    object_to: Callable[[Holder], Objection | None]  # anti-passback, of somebody who enters
+    # Somebody went through; what comes back is why it could not be written down, if so.
+    note_passage: Callable[[str, Direction], str | None]
+    asked: Callable[[], Sequence[Asked]]  # what came in on the control socket
+    acknowledged_seq: Callable[[], int]  # what the link says that the server has
+    ring: Callable[[], None]  # tells the link to look at the journal again
+    keep_offset: Callable[[Offset], None]  # over a restart
+    # Over a restart; what comes back is why not, if so.
+    keep_standing: Callable[[frozenset[Standing]], str | None]
+    is_quiet: Callable[[], bool]  # whether it is the time of day for ticks
+    notify: Callable[[str], None]  # tells the service manager, e.g. "WATCHDOG=1"

@@ -1,0 +1,76 @@
+"""Writes what happened, before anything follows from it; and keeps count of what it could not."""
+
+from collections.abc import Callable, Iterable
+
+from gatepost.core.events import Record
+from gatepost.core.faults import Fault, FaultBook
+from gatepost.gate.parts import EventLog
+from gatepost_hal.ports import Clock
+from gatepost_services.journal import Entry, JournalError
+
+
+class Recorder:
+    """The loop's pen. `ring` tells the link that there is something to read."""
+
+    def __init__(self, log: EventLog, clock: Clock, ring: Callable[[], None]) -> None:
+        self._log = log
+        self._clock = clock
+        self._ring = ring
+        self._faults = FaultBook()
+        self._lost = 0
+        self._untold: tuple[Record, ...] = ()
+
+    @property
+    def standing(self) -> tuple[Fault, ...]:
+        """Return the faults that stand, the oldest first."""
+        return self._faults.standing()
+
+    def write(self, records: Iterable[Record]) -> bool:
+        """Write records durably; return whether they are. What cannot be written is counted."""
+        records = tuple(records)
+        if not records or self._append(records):
+            return True
+        self._lost += len(records)
+        return False
+
+    def raised(self, fault: Fault, at_s: float, detail: str) -> None:
+        """Tell of a fault, once."""
+        self.write(self._faults.raised(fault, at_s, detail))
+
+    def cleared(self, fault: Fault, at_s: float) -> None:
+        """Tell that a fault is over, if it stood."""
+        self.write(self._faults.cleared(fault, at_s))
+
+    def keep_house(self, acknowledged_seq: Callable[[], int]) -> None:
+        """Make room for what the server has, and try a failing journal again."""
+        if Fault.JOURNAL in self._faults.standing():
+            self._append(())
+            return
+        try:
+            self._log.prune(acknowledged_seq())
+        except JournalError as error:
+            self._failed(self._clock.now_s(), error)
+
+    def _append(self, records: tuple[Record, ...]) -> bool:
+        at_s = self._clock.now_s()
+        told = self._untold
+        if self._lost:
+            told += (Record("journal.lost", at_s, {"count": self._lost}),)
+        try:
+            self._log.append([self._entry(record) for record in told + records])
+        except JournalError as error:
+            self._failed(at_s, error)
+            return False
+        self._untold = ()
+        self._lost = 0
+        self._ring()
+        self.cleared(Fault.JOURNAL, at_s)
+        return True
+
+    def _failed(self, at_s: float, error: JournalError) -> None:
+        # It cannot be told now; it will be the first thing told when the disk works again.
+        self._untold += self._faults.raised(Fault.JOURNAL, at_s, str(error))
+
+    def _entry(self, record: Record) -> Entry:
+        utc_s = self._clock.utc_s() - (self._clock.now_s() - record.at_s)
+        return Entry(type=record.type, at_s=record.at_s, utc_s=utc_s, data=record.data)

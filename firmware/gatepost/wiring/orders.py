@@ -1,0 +1,100 @@
+"""Builds how the gate is told what to do: the technician's socket, and what it must remember."""
+
+import logging
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from gatepost.core.events import Tested, Verb
+from gatepost.core.faults import Fault
+from gatepost.core.states import Standing
+from gatepost.gate import Asked
+from gatepost_hal.ports import Clock
+from gatepost_services.control import Call, ControlError, ControlSocket
+from gatepost_services.state_file import StateFileError, read_state, write_state
+
+_log = logging.getLogger(__name__)
+_NAMES = {standing.name.lower(): standing for standing in Standing}
+
+
+class StandingStore:
+    """The file that says whether the lane is locked or out of service, over a restart.
+
+    One that cannot be read is told, and the lane starts as if nothing had been ordered: a damaged
+    file must not lock a compound.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.faults: dict[Fault, str] = {}
+
+    def load(self) -> frozenset[Standing]:
+        """Return what stands."""
+        try:
+            content = read_state(self._path)
+            names = msgspec.json.decode(content, type=list[str]) if content else []
+            return frozenset(_NAMES[name] for name in names)
+        except (StateFileError, ValueError, KeyError) as error:
+            detail = f"{self._path}: cannot be read, nothing is taken as ordered: {error}"
+            _log.error("%s", detail)
+            self.faults[Fault.STANDING] = detail
+            return frozenset()
+
+    def keep(self, standing: frozenset[Standing]) -> str | None:
+        """Write what stands; return why that could not be done, if so."""
+        names = sorted(each.name.lower() for each in standing)
+        try:
+            write_state(self._path, msgspec.json.encode(names))
+        except StateFileError as error:
+            return str(error)
+        return None
+
+
+class Orders:
+    """What comes in on the control socket, as the loop wants it."""
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self.faults: dict[Fault, str] = {}
+        self._clock = clock
+        self._socket: ControlSocket | None = None
+        try:
+            self._socket = ControlSocket(path)
+        except (ControlError, ValueError) as error:
+            # The turnstile turns without it.
+            _log.error("%s", error)
+            self.faults[Fault.CONTROL] = str(error)
+
+    def asked(self) -> Sequence[Asked]:
+        """Return what was asked since the last time; what makes no sense is answered here."""
+        if self._socket is None:
+            return ()
+        calls = self._socket.take(self._clock.now_s())
+        return [asked for call in calls if (asked := _asked(call)) is not None]
+
+    def close(self) -> None:
+        """Close the socket."""
+        if self._socket is not None:
+            self._socket.close()
+
+
+def _asked(call: Call) -> Asked | None:
+    by, answer = f"uid {call.uid}", _answering(call)
+    verb, tested = call.request.get("verb"), call.request.get("output")
+    if verb == "status":
+        return Asked(None, None, "", by, answer)
+    try:
+        known = Verb(verb)
+        output = None if tested is None else Tested(tested)
+    except ValueError as error:
+        call.reply({"done": False, "why": str(error)})
+        return None
+    return Asked(known, output, secrets.token_hex(8), by, answer)
+
+
+def _answering(call: Call) -> Callable[[Mapping[str, object]], None]:
+    def answer(content: Mapping[str, object]) -> None:
+        call.reply(msgspec.json.decode(msgspec.json.encode(content)))
+
+    return answer

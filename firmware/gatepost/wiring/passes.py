@@ -1,0 +1,114 @@
+"""Builds what the gate knows of passes: the roster, and who is inside."""
+
+import logging
+from contextlib import ExitStack
+
+from gatepost.core.events import Holder
+from gatepost.core.faults import Fault
+from gatepost.core.passback import (
+    Moment,
+    Objection,
+    PassbackMode,
+    PassbackPolicy,
+    Place,
+    Sighting,
+    moved,
+    objection,
+)
+from gatepost_config.settings import Settings
+from gatepost_hal.ports import Clock, Direction
+from gatepost_services.roster import Roster, RosterError
+from gatepost_services.whereabouts import Row, Whereabouts, WhereaboutsError
+
+_log = logging.getLogger(__name__)
+
+# Who has not walked for so long is forgotten, where no rule needs to know: 30 days.
+_FORGOTTEN_S = 30 * 86400.0
+
+
+class Passes:
+    """The roster, and anti-passback on top of it.
+
+    Neither is a reason not to start: a roster that cannot be used makes every pass unknown, and
+    who is inside is then known only since the start. Both are told in `faults`.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock, boot_id: str, closing: ExitStack) -> None:
+        self.faults: dict[Fault, str] = {}
+        passback = settings.passback
+        self._policy = PassbackPolicy(
+            PassbackMode(passback.mode), passback.window_s, passback.pass_interval_s
+        )
+        self._clock = clock
+        self._boot_id = boot_id
+        self._roster = self._load_roster(settings)
+        self._is_kept = self._policy.mode is not PassbackMode.OFF or self._policy.pass_interval_s
+        self._whereabouts = self._open_whereabouts(settings, closing) if self._is_kept else None
+        known = self._whereabouts.all() if self._whereabouts else {}
+        self._sightings = {subject: _sighting(row) for subject, row in known.items()}
+
+    def look_up(self, credential: str) -> Holder | None:
+        """Return whose pass it is, None for nobody's."""
+        member = self._roster and self._roster.look_up(credential)
+        return Holder(member.subject, member.category, member.duress) if member else None
+
+    def object_to(self, holder: Holder) -> Objection | None:
+        """Return what speaks against letting this pass in now."""
+        return objection(self._sightings.get(holder.subject), self._now(), self._policy)
+
+    def note(self, subject: str, way: Direction) -> str | None:
+        """Note that somebody went through; return why it could not be kept over a restart."""
+        if not self._is_kept:
+            return None
+        place = Place.INSIDE if way is Direction.ENTRY else Place.OUTSIDE
+        sighting = moved(self._sightings.get(subject), place, self._now())
+        self._sightings[subject] = sighting
+        if self._whereabouts is None:
+            return self.faults.get(Fault.WHEREABOUTS)
+        try:
+            self._whereabouts.note(_row(subject, sighting))
+            self._whereabouts.forget_before(self._clock.utc_s() - _FORGOTTEN_S)
+        except (WhereaboutsError, ValueError) as error:
+            return str(error)
+        return None
+
+    def _now(self) -> Moment:
+        return Moment(self._boot_id, self._clock.now_s(), self._clock.utc_s())
+
+    def _load_roster(self, settings: Settings) -> Roster | None:
+        try:
+            return Roster.load(settings.paths.roster)
+        except RosterError as error:
+            self._tell(Fault.ROSTER, str(error))
+            return None
+
+    def _open_whereabouts(self, settings: Settings, closing: ExitStack) -> Whereabouts | None:
+        try:
+            whereabouts = Whereabouts.open(settings.paths.whereabouts)
+        except WhereaboutsError as error:
+            self._tell(Fault.WHEREABOUTS, str(error))
+            return None
+        closing.callback(whereabouts.close)
+        if whereabouts.set_aside is not None:
+            self._tell(Fault.WHEREABOUTS, f"was damaged, and set aside as {whereabouts.set_aside}")
+        return whereabouts
+
+    def _tell(self, fault: Fault, detail: str) -> None:
+        _log.error("%s", detail)
+        self.faults[fault] = detail
+
+
+def _sighting(row: Row) -> Sighting:
+    entered = None
+    if (
+        row.entered_boot_id is not None
+        and row.entered_at_s is not None
+        and row.entered_utc_s is not None
+    ):
+        entered = Moment(row.entered_boot_id, row.entered_at_s, row.entered_utc_s)
+    return Sighting(Place(row.place), Moment(row.boot_id, row.at_s, row.utc_s), entered)
+
+
+def _row(subject: str, sighting: Sighting) -> Row:
+    moment, entered = sighting.moved, sighting.entered
+    return Row(subject, sighting.place.value, *moment, *(entered or (None, None, None)))
