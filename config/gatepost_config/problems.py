@@ -11,7 +11,7 @@ from msgspec import inspect as mi
 from msgspec.structs import FieldInfo
 from msgspec.structs import fields as fields_of
 
-from gatepost_config.settings import Settings, decode_path
+from gatepost_config.settings import HOURS_FORM, NAME_FORM, Settings, decode_path
 
 _UNITS = {
     "_s": "seconds",
@@ -20,6 +20,10 @@ _UNITS = {
     "_pct": "percent",
     "_cm": "centimetres",
     "_v": "volts",
+}
+_FORMS = {
+    NAME_FORM: "1 to 63 of a-z, 0-9 and '-', beginning with a letter or digit",
+    HOURS_FORM: 'times of day as "22:00-06:00", or "" for none',
 }
 # What people write in place of our units; only used to say which unit is meant.
 _FOREIGN_UNIT = re.compile(r"_(ms|msec|us|min|minutes|sec|secs|seconds|h|hours|f|k|celsius)$")
@@ -105,8 +109,8 @@ def _allowed(field: FieldInfo) -> str:
         case mi.IntType() | mi.FloatType():
             noun = "a whole number" if isinstance(kind, mi.IntType) else "a number"
             return f"{noun}{unit} from {kind.ge} to {kind.le}, without quotes or a unit"
-        case mi.StrType(pattern=str()):
-            return "1 to 63 of a-z, 0-9 and '-', beginning with a letter or digit"
+        case mi.StrType(pattern=str(form)):
+            return _FORMS[form]
         case mi.StrType(min_length=int(least), max_length=int(most)):
             return f"a text of {least} to {most} characters, in quotes"
         case mi.LiteralType():

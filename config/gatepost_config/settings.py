@@ -9,18 +9,16 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+NAME_FORM = r"^[a-z0-9][a-z0-9-]{0,62}\Z"
+HOURS_FORM = r"^(|([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9])\Z"
 # A name that goes into MQTT topics and event ids.
-Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}\Z")]
+Name = Annotated[str, Meta(pattern=NAME_FORM)]
+# Local times of day, as "22:00-06:00", or none.
+Hours = Annotated[str, Meta(pattern=HOURS_FORM)]
 # The BCM number of a line on the Pi's 40-pin header. 0 and 1 belong to the HAT EEPROM.
 BcmPin = Annotated[int, Meta(ge=2, le=27)]
 # The same, and 0 for a line that is not wired.
 OptionalPin = Annotated[int, Meta(ge=0, le=27)]
-# A time of day, or none.
-QuietHours = Annotated[
-    str, Meta(pattern=r"^(|([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9])\Z")
-]
-
-
 # A path that means that there is nothing.
 NOTHING = Path("/dev/null")
 
@@ -101,7 +99,7 @@ class Signals(_Section, frozen=True):
     # Which languages, the first one first.
     languages: Literal["zh-CN", "en", "zh-CN+en", "en+zh-CN"] = "zh-CN+en"
     # Local time of day, as "22:00-06:00": sounds become ticks, the voice is silent. Never alarms.
-    quiet_hours: QuietHours = ""
+    quiet_hours: Hours = ""
     # Recordings, one folder a language, one WAV file a prompt, played by aplay. "/dev/null": none.
     voice_dir: Path = Path("/dev/null")
     # Where the texts are shown: a terminal. "/dev/null": nowhere.

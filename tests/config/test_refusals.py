@@ -21,25 +21,25 @@ SAMPLES = "must be a whole number from 5 to 25, without quotes or a unit. The de
 NAME = "must be 1 to 63 of a-z, 0-9 and '-', beginning with a letter or digit."
 PATH = 'must be an absolute path in quotes. The default is "/run/gatepost".'
 LANE_KEYS = (
-    "pass_timeout_s, measure_timeout_s, measure_attempts, recheck_pause_s, release_hold_s, "
-    "turn_s, refused_show_s, referred_show_s"
+    "order, pass_timeout_s, measure_timeout_s, measure_attempts, recheck_pause_s, "
+    "refused_show_s, referred_show_s, exit_wish_s, exit_in_lockdown"
 )
 
 
 @pytest.mark.parametrize(
     ("section", "key", "value", "sentence"),
     [
-        ("lane", "release_hold_s", "5", HOLD),
-        ("lane", "release_hold_s", True, HOLD),
-        ("lane", "release_hold_s", math.nan, HOLD),
-        ("lane", "release_hold_s", math.inf, HOLD),
-        ("lane", "release_hold_s", -math.inf, HOLD),
-        ("lane", "release_hold_s", math.nextafter(0.1, 0), HOLD),
-        ("lane", "release_hold_s", math.nextafter(30, 99), HOLD),
-        ("lane", "release_hold_s", -5, HOLD),
-        ("lane", "release_hold_s", [5.0], HOLD),
-        ("lane", "release_hold_s", {"s": 5.0}, HOLD),
-        ("lane", "release_hold_s", dt.time(0, 0, 5), HOLD),
+        ("turnstile", "release_hold_s", "5", HOLD),
+        ("turnstile", "release_hold_s", True, HOLD),
+        ("turnstile", "release_hold_s", math.nan, HOLD),
+        ("turnstile", "release_hold_s", math.inf, HOLD),
+        ("turnstile", "release_hold_s", -math.inf, HOLD),
+        ("turnstile", "release_hold_s", math.nextafter(0.1, 0), HOLD),
+        ("turnstile", "release_hold_s", math.nextafter(30, 99), HOLD),
+        ("turnstile", "release_hold_s", -5, HOLD),
+        ("turnstile", "release_hold_s", [5.0], HOLD),
+        ("turnstile", "release_hold_s", {"s": 5.0}, HOLD),
+        ("turnstile", "release_hold_s", dt.time(0, 0, 5), HOLD),
         ("screening", "limit_c", 36.9, LIMIT),
         ("screening", "limit_c", 42.1, LIMIT),
         ("screening", "samples", 4, SAMPLES),
@@ -63,10 +63,10 @@ LANE_KEYS = (
         ("paths", "run_dir", "/run/\0", PATH),
         ("paths", "run_dir", 7, PATH),
         ("lane", "limit_c", 37.3, f"no such setting. There are: {LANE_KEYS}."),
-        ("lane", "release_holds", 5, "no such setting. Did you mean release_hold_s?"),
-        ("lane", "release_hold", 5, "no such setting. Did you mean release_hold_s?"),
+        ("turnstile", "release_holds", 5, "no such setting. Did you mean release_hold_s?"),
+        ("turnstile", "release_hold", 5, "no such setting. Did you mean release_hold_s?"),
         (
-            "lane",
+            "turnstile",
             "release_hold_ms",
             5000,
             "no such setting. Did you mean release_hold_s, a number of seconds from 0.1 to 30, "
@@ -89,8 +89,8 @@ def test_a_bad_value_is_told_with_what_is_allowed(section, key, value, sentence,
 @pytest.mark.parametrize(
     ("section", "key", "value"),
     [
-        ("lane", "release_hold_s", 0.1),
-        ("lane", "release_hold_s", 30),
+        ("turnstile", "release_hold_s", 0.1),
+        ("turnstile", "release_hold_s", 30),
         ("screening", "limit_c", 42),
         ("screening", "offset_c", 0),
         ("screening", "offset_c", 6),
@@ -130,16 +130,16 @@ def test_what_is_no_section_is_told(least_text, problems_of):
 def test_an_unknown_section_is_told_with_the_nearest_or_with_all(least_text, problems_of):
     assert problems_of(f"{least_text}[lanes]\n[xyz]\n") == [
         "10: [lanes]: no such section. Did you mean lane?",
-        "11: [xyz]: no such section. There are: gate, link, lane, screening, sensor, pins, "
-        "reader, paths.",
+        "11: [xyz]: no such section. There are: gate, link, lane, turnstile, passback, "
+        "signals, screening, sensor, pins, reader, watchdog, paths.",
     ]
 
 
 def test_a_problem_is_told_with_its_line(least_text, problems_of):
-    bad = least_text.replace("2.43", "'2.43'") + "\n[lane]\n\n  release_hold_s=99 # too long\n"
+    bad = least_text.replace("2.43", "'2.43'") + "\n[turnstile]\n\n  release_hold_s=99 # too long\n"
     assert problems_of(bad) == [
         f"6: [screening] offset_c = '2.43': {OFFSET}",
-        f"13: [lane] release_hold_s = 99: {HOLD}",
+        f"13: [turnstile] release_hold_s = 99: {HOLD}",
     ]
 
 

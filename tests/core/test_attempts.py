@@ -8,6 +8,7 @@ from gatepost.core.events import SensorTrust
 from gatepost.core.rules import Outcome
 from gatepost.core.screening import GUIDANCE, Reason, Zone
 from gatepost.core.states import State
+from gatepost_hal.ports import Reading
 
 # What an attempt can look like, and its reason; five samples at 24 C if nothing else is said.
 ATTEMPTS = {
@@ -182,5 +183,88 @@ def test_a_reading_near_the_limit_that_is_not_believed_does_not_count_as_one_bef
 def test_who_is_admitted_stays_so_when_the_thermometer_is_doubted_afterwards(state, walk):
     walk.to(state).does("distrust")
     assert walk.state is state
-    walk.does("written passage")
-    assert walk.types[-1] == "passage.entered"
+    assert walk.does("written passage") == ["passage.entered"]
+
+
+# ----------------------------------------------------------------------- what an attempt is made of
+
+
+def test_readings_that_are_not_newer_than_the_attempt_are_ignored(walk):
+    before = walk.to(State.MEASURING).lane
+    for at_s in (before.entered_at_s, before.entered_at_s - 0.001, 0.0):
+        walk.feed(Reading(at_s, 34.1, 24.0))
+    assert walk.lane == before
+
+
+def test_readings_of_one_attempt_are_not_used_for_the_next(walk):
+    walk.to(State.MEASURING).samples([36.4, 36.5])
+    walk.does("deadline deadline")
+    assert walk.state is State.MEASURING
+    assert (walk.lane.visit.attempt, walk.lane.visit.samples) == (2, ())
+    assert walk.does("cool") == ["visit.admitted"]
+
+
+def test_an_attempt_goes_on_until_its_last_sample_differs_from_the_one_before(walk):
+    walk.to(State.MEASURING).samples([34.1, 34.2, 34.15, 34.12, 34.12])
+    assert walk.state is State.MEASURING  # only a new value shows a sensor that is still alive
+    assert walk.samples([34.14]) == ["visit.admitted"]
+    assert len(walk.lane.visit.samples) == 6
+
+
+@pytest.mark.parametrize("word", ["", "fault", "fault fault fault"])
+def test_an_attempt_whose_last_sample_repeats_the_one_before_admits_nobody(word, walk):
+    walk.to(State.MEASURING).samples([34.1, 34.2, 34.15, 34.12, 34.12])
+    assert walk.does(f"{word} deadline") == ["visit.rechecked"]
+    verdict = walk.lane.visit.verdict
+    assert (verdict.reason, verdict.index_c) == (Reason.FROZEN, 36.55)
+
+
+def test_a_sensor_that_repeats_itself_at_the_end_of_an_attempt_admits_nobody(walk):
+    walk.to(State.MEASURING).samples([34.1, 34.2, 34.15, 34.12, 34.12, 34.12, 34.12])
+    assert walk.does("deadline") == ["visit.rechecked"]
+    assert walk.lane.visit.verdict.reason is Reason.FROZEN
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"), [("distrust", Reason.ERRATIC), ("disturbed", Reason.DISTURBED)]
+)
+def test_a_distrusted_attempt_that_ends_on_a_repeated_sample_tells_of_the_distrust(
+    words, reason, walk
+):
+    walk.to(State.MEASURING).samples([34.1, 34.2, 34.15, 34.12, 34.12])
+    walk.does(f"{words} deadline")
+    assert walk.lane.visit.verdict.reason is reason
+
+
+@pytest.mark.parametrize("word", ["", "fault", "fault fault fault fault fault"])
+def test_too_few_samples_at_the_deadline_are_measured_again_and_then_referred(word, walk):
+    walk.to(State.MEASURING)
+    types = []
+    for _ in range(3):
+        walk.samples([34.1, 34.2, 34.15, 34.12])
+        types += walk.does(f"{word} deadline deadline")
+    assert types == ["visit.rechecked", "visit.rechecked", "visit.referred"]
+    assert walk.lane.visit.attempt == 3
+    assert walk.lane.visit.verdict.reason is Reason.TOO_FEW_SAMPLES
+
+
+def test_near_the_limit_one_passes_at_last_and_just_over_it_is_referred(new_walk):
+    under = new_walk().to(State.MEASURING).does("near deadline near deadline near")
+    over = new_walk().to(State.MEASURING).does("near_over deadline near_over deadline near_over")
+    assert under == ["visit.rechecked", "visit.rechecked", "visit.admitted"]
+    assert over == ["visit.rechecked", "visit.rechecked", "visit.referred"]
+
+
+@pytest.mark.parametrize("words", ["near deadline fever", "deadline deadline fever"])
+def test_a_fever_is_referred_at_once_also_after_a_recheck(words, walk):
+    walk.to(State.MEASURING).does(words)
+    assert walk.state is State.REFERRED
+    assert walk.lane.visit.decision.outcome is Outcome.REFER
+
+
+@pytest.mark.parametrize(
+    ("attempts", "words"), [(1, "near"), (3, "deadline deadline deadline deadline near")]
+)
+def test_one_reading_near_the_limit_is_never_enough(attempts, words, new_walk, policy):
+    walk = new_walk(policy=replace(policy, measure_attempts=attempts)).to(State.MEASURING)
+    assert "visit.admitted" not in walk.does(words)

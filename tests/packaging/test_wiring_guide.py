@@ -49,7 +49,7 @@ def test_the_pins_are_the_defaults_of_the_settings():
     defaults = {
         name: bcm
         for name, bcm in zip(Pins.__struct_fields__, Pins.__struct_defaults__, strict=True)
-        if isinstance(bcm, int)  # an optional one has None, and the debounce time is no line
+        if isinstance(bcm, int) and bcm  # 0 is not wired, and the debounce time is no line
     }
     assert defaults
     assert {name: table[name][0] for name in defaults} == defaults

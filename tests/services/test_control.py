@@ -1,6 +1,5 @@
 """The gate's local socket, with real callers: helpful, silent, gone, garbled, and far too many."""
 
-import json
 import math
 import os
 import resource
@@ -8,7 +7,6 @@ import select
 import signal
 import socket
 import stat
-import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
@@ -298,31 +296,6 @@ def test_only_the_gates_user_may_whatever_the_umask(path):
 
 
 @pytest.mark.processes
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
-def test_another_user_is_told_to_use_sudo(run_python):
-    # Not pytest's folder: it keeps the folders above that one closed to other users.
-    with tempfile.TemporaryDirectory(prefix="gatepost-") as name:
-        Path(name).chmod(0o755)
-        path = Path(name) / "control"
-        with ControlSocket(path):
-            process = run_python(
-                f"""
-import os
-import urllib.parse  # pathlib needs it later, when this user may not read Python's own folder
-from pathlib import Path
-from gatepost_services.control import ControlError, ask
-os.setgroups([]); os.setgid(65534); os.setuid(65534)
-try:
-    ask(Path({str(path)!r}), {{}}, 5.0)
-except ControlError as error:
-    print(error)
-"""
-            )
-            said, _ = process.communicate(timeout=DEADLINE_S)
-    assert said == f"{path}: this user may not ask the gate; use sudo\n"
-
-
-@pytest.mark.processes
 def test_a_killed_gates_socket_is_replaced(path, run_python, asking):
     process = run_python(
         f"""
@@ -407,8 +380,6 @@ def test_a_path_that_no_unix_socket_can_have_is_refused(tmp_path):
     path = tmp_path / ("x" * MAX_PATH_BYTES)
     with pytest.raises(ValueError, match="too long for a Unix socket"):
         ControlSocket(path)
-    with pytest.raises(ValueError, match="too long for a Unix socket"):
-        ask(path, {}, 1.0)
 
 
 def test_no_descriptor_stays_open(path, connect):
@@ -423,46 +394,3 @@ def test_no_descriptor_stays_open(path, connect):
             ControlSocket(path)
         control.take(0.0)
     assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
-
-
-# ------------------------------------------------------------------------------------- the client
-
-
-def test_who_asks_no_gate_is_told_so(path):
-    with pytest.raises(ControlError) as caught:
-        ask(path, {}, 1.0)
-    assert str(caught.value) == (
-        f"{path}: no such socket; is the gate running (systemctl status gatepost-gate)?"
-    )
-    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as dead:
-        dead.bind(str(path))
-    with pytest.raises(ControlError, match=r"nobody listens there any more; is the gate running"):
-        ask(path, {}, 1.0)
-
-
-def test_a_gate_that_does_not_answer_is_not_waited_for_longer_than_asked(control, path):
-    with pytest.raises(ControlError, match=r"no answer within 0\.05 s; the gate hangs"):
-        ask(path, {}, 0.05)
-    assert [call.request for call in control.take(0.0)] == [{}]
-
-
-def test_something_else_that_answers_there_is_told(path):
-    with (
-        socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as other,
-        ThreadPoolExecutor() as pool,
-    ):
-        other.bind(str(path))
-        other.listen()
-        answer = pool.submit(ask, path, {}, DEADLINE_S)
-        connection, _ = other.accept()
-        with connection:
-            assert json.loads(connection.recv(100)) == {}
-            connection.send(b"[1]")
-            with pytest.raises(ControlError, match="what answers there is no gate"):
-                answer.result(DEADLINE_S)
-
-
-@pytest.mark.parametrize("request_", [{"x": math.nan}, {"x": "a" * MAX_REQUEST_BYTES}])
-def test_a_request_that_cannot_be_sent_is_refused_before_it_is(path, request_):
-    with pytest.raises(ValueError, match=r"at most 4096 fit|not JSON"):
-        ask(path, request_, 1.0)

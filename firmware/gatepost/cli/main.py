@@ -19,6 +19,7 @@ from gatepost_config.load import ConfigError
 COMMANDS = {
     "run": ("gatepost.cli.run", "control the turnstile (the gate process)"),
     "uplink": ("gatepost.cli.uplink", "bring events to the central server (the link process)"),
+    "lane": ("gatepost.cli.lane", "ask the running gate, command it, test its parts"),
     "config": ("gatepost.cli.config", "check a configuration file"),
     "calibrate": ("gatepost.cli.calibrate", "calibrate the sensor on a blackbody, step by step"),
     "measure": ("gatepost.cli.measure", "show what the sensor measures, as the gate would"),

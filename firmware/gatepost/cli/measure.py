@@ -24,8 +24,8 @@ from gatepost.cli.bench_sensor import (
 from gatepost.cli.main import fail
 from gatepost.cli.process import add_config_argument
 from gatepost.core.correction import corrected
-from gatepost.core.faults import FAULTS, Fault
 from gatepost.core.events import Json
+from gatepost.core.faults import FAULTS, Fault
 from gatepost.core.offset import SETTLING_PEOPLE, Offset
 from gatepost.core.screening import GUIDANCE, Verdict, index_c, is_complete, judge
 from gatepost.core.sensing import Sensing

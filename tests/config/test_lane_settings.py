@@ -1,0 +1,64 @@
+"""What the settings of the lane and its turnstile say together, and what they must not."""
+
+import pytest
+
+
+def told(problems_with, *changes) -> str:
+    (problem,) = problems_with(*changes)
+    return problem
+
+
+def test_hard_anti_passback_needs_an_exit_reader(problems_with, settings_with):
+    problem = told(problems_with, ("passback", "mode", "hard"))
+    assert "nobody who has left could enter again" in problem
+    assert '"timed" or "soft"' in problem
+    settings_with(("passback", "mode", "hard"), ("reader", "exit_device", "/dev/ttyACM1"))
+
+
+@pytest.mark.parametrize("mode", ["off", "soft", "timed"])
+def test_the_other_modes_do_without(mode, settings_with):
+    assert settings_with(("passback", "mode", mode)).passback.mode == mode
+
+
+def test_a_contact_for_each_way_needs_its_line(problems_with, settings_with):
+    both = ("turnstile", "passage", "per_direction"), ("pins", "passage_exit", 22)
+    for alone in both:
+        assert "needs that line, and nothing else uses it" in told(problems_with, alone)
+    assert settings_with(*both).pins.passage_exit == 22
+
+
+def test_a_pulse_is_shorter_than_the_release(problems_with, settings_with):
+    pulse = ("turnstile", "release", "pulse")
+    longer = ("turnstile", "pulse_s", 2.0), ("turnstile", "release_hold_s", 1.0)
+    assert "make it shorter" in told(problems_with, pulse, *longer)
+    settings_with(*longer)  # a hold does not look at it
+    settings_with(pulse)
+
+
+def test_active_low_relays_belong_on_lines_that_are_pulled_up_at_power_on(
+    problems_with, settings_with
+):
+    low = ("turnstile", "relay_active", "low")
+    problems = problems_with(low)
+    assert [problem.split()[2] for problem in problems] == ["entry_relay", "exit_relay"]
+    assert all("from 2 to 8" in problem for problem in problems)
+    settings_with(low, ("pins", "entry_relay", 4), ("pins", "exit_relay", 7))
+
+
+def test_lines_that_are_not_wired_do_not_clash(settings_with, problems_with):
+    assert settings_with().pins.emergency == settings_with().pins.tamper == 0
+    assert "already used by passage" in told(problems_with, ("pins", "tamper", 24))
+
+
+def test_line_1_is_the_hat_eeproms(problems_with):
+    assert "use 2 to 27, or 0" in told(problems_with, ("pins", "tamper", 1))
+
+
+@pytest.mark.parametrize("hours", ["", "22:00-06:00", "00:00-23:59"])
+def test_quiet_hours_are_times_of_day(hours, settings_with):
+    assert settings_with(("signals", "quiet_hours", hours)).signals.quiet_hours == hours
+
+
+@pytest.mark.parametrize("hours", ["22-6", "24:00-06:00", "22:00", "22:00-06:60", "22:00 - 06:00"])
+def test_other_quiet_hours_are_told_with_what_is_allowed(hours, problems_with):
+    assert '"22:00-06:00", or "" for none' in told(problems_with, ("signals", "quiet_hours", hours))
