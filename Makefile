@@ -7,12 +7,14 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 CODE := firmware hal services config tests
 
-.PHONY: help demo test check bench picture clean
+.PHONY: help demo test check verify mutants bench picture clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo     a whole gate on this computer: lane, both processes, broker, subscriber"
 	@echo "make test     format, lint, types, import rules, and every test (TESTS=path for some)"
+	@echo "make verify   S1 to S9 in every state that a lane can reach"
+	@echo "make mutants  plants faults in a copy of the core: each must be caught"
 	@echo "make bench    figures, each beside what it is measured against"
 	@echo "make picture  draw the pictures of the README anew, from a real run"
 	@echo "make clean    remove what these make"
@@ -58,13 +60,21 @@ test: check
 	@mkdir -p .cache
 	$(BIN)/python -m pytest $(if $(TESTS),$(TESTS),--cov --cov-report=term)
 
+verify: $(VENV)/demo
+	$(BIN)/gatepost verify
+
+mutants: $(VENV)/dev
+	$(BIN)/python tests/bench/mutants.py
+
 bench: $(VENV)/dev
 	$(BIN)/python tests/bench/imports.py
 	$(BIN)/python tests/bench/zone_time.py
+	$(BIN)/python tests/bench/throughput.py
 	$(BIN)/python tests/bench/thermometry.py
 
 picture: $(VENV)/demo
 	$(BIN)/python firmware/pictures/make_demo_picture.py
+	$(BIN)/python hal/pictures/make_wiring_pictures.py
 
 clean:
 	rm -rf $(VENV) build dist .cache .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -30,6 +30,9 @@ _EVENT_COLOURS = {
     "visit.referred": "yellow",
     "visit.denied": "red",
     "passage.forced": "bold red",
+    "passage.tailgated": "bold red",
+    "passage.wrong_way": "bold red",
+    "passage.held": "bold red",
     "controller.failed": "bold red",
 }
 
