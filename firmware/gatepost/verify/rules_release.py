@@ -368,8 +368,8 @@ def not_written_is_refused(step: Seen) -> bool | None:
     """An entry whose record cannot be written is refused, by whomever it was decided."""
     if not isinstance(step.event, Written) or step.event.ok:
         return None
-    if step.after.state is State.LEAVING:  # nobody stands at the entry any more, somebody inside
-        return not step.before.present and "exit.released" in step.types
+    if step.after.state is State.LEAVING:  # for somebody else, who has waited for it inside
+        return step.types == ("exit.released",)
     if step.before.present:
         return step.after.state is State.REFUSED and not step.records
     return not frees(step.after) and not step.records
@@ -383,7 +383,3 @@ def an_exit_waits_for_no_disk(step: Seen) -> bool | None:
         return None
     return step.after.state is State.LEAVING and record_of(step, "exit.released") is not None
 
-
-def has_contact(policy: Policy) -> bool:
-    """Return whether the turnstile tells that somebody walked."""
-    return policy.passage is not PassageSignal.NONE

@@ -1,0 +1,107 @@
+"""What lives and dies with the controller's process, and what outlasts it on the lane."""
+
+import errno
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from gatepost_hal.gpio import GpioLane
+from gatepost_hal.mlx90614 import Mlx90614
+from gatepost_hal.ports import Direction
+from gatepost_hal.simulated.lane import SimulatedLane, SimulatedReader
+from gatepost_hal.simulated.world import SimulatedMailbox, SimulatedSampler, World
+from gatepost_services.journal import Entry, JournalError
+
+
+class KilledError(BaseException):
+    """The process is gone, in the middle of whatever it did."""
+
+
+class Life:
+    """One life of a process: a `Timer` that dies with it, and the things that it holds.
+
+    `turns`: its main thread runs. `times`: its timer's thread runs.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.began_s = world.now_s()
+        self.turns = self.times = True
+
+    def call_at(self, at_s: float, action: Callable[[], None]) -> Callable[[], None]:
+        """Run `action` at `at_s`, unless the process is dead by then."""
+        return self._world.call_at(at_s, lambda: action() if self.times else None)
+
+    def end(self) -> None:
+        """Kill it: whatever it holds is out of its reach from now on."""
+        self.turns = self.times = False
+
+    def holds(self, thing: Any) -> Any:
+        """Return `thing`, as only this process can use it."""
+        return _Held(thing, self)
+
+
+class _Held:
+    def __init__(self, thing: Any, life: Life) -> None:
+        self._thing = thing
+        self._life = life
+
+    def __getattr__(self, name: str) -> Any:
+        if not self._life.turns:
+            raise KilledError
+        return getattr(self._thing, name)
+
+    def __call__(self, *arguments: Any) -> Any:
+        if not self._life.turns:
+            raise KilledError
+        return self._thing(*arguments)
+
+
+def claim(lane: SimulatedLane, life: Life) -> None:
+    """Let a new process take over the lane, as after a kill: a line keeps its level until then."""
+    world, factory, pins = lane.world, lane._factory, lane._pins
+    levels = [(factory.pin(number), factory.pin(number).state) for number in pins.inputs.values()]
+    for device in lane.gpio._devices:
+        factory.release_all(device)
+        device._pin = None  # a dead process has no line, and its garbage closes none
+    lane.mailbox = SimulatedMailbox(world)
+    lane.gpio = GpioLane(pins, factory=factory, clock=world, timer=life, mailbox=lane.mailbox)
+    for line, level in levels:
+        line._state = level  # the contact held it; there is no edge
+    lane.thermometer = Mlx90614(lane.bus.open, clock=world, pause=world.spend, deadline_s=0.1)
+    lane.sampler = SimulatedSampler(lane.thermometer, world=world, mailbox=lane.mailbox)
+    lane.reader = SimulatedReader(world=world, mailbox=lane.mailbox)
+    lane.exit_reader = SimulatedReader(
+        world=world, mailbox=lane.mailbox, direction=Direction.EXIT
+    )
+
+
+class MemoryLog:
+    """An event log whose disk can fail, and which asks `spy` before each write.
+
+    `entries` is what is on the disk, `refused` what the disk did not take; `wrote` is told of
+    each write when it is on the disk.
+    """
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self.refused: list[Entry] = []
+        self.broken = False
+        self.pruned_through = 0
+        self.spy: Callable[[list[Entry]], None] = lambda _entries: None
+        self.wrote: Callable[[list[Entry]], None] = lambda _entries: None
+
+    def append(self, entries: Iterable[Entry]) -> int:
+        entries = list(entries)
+        self.spy(entries)
+        if self.broken:
+            self.refused += entries
+            raise JournalError(errno.ENOSPC, "No space left on device")
+        self.entries += entries
+        self.wrote(entries)
+        return len(self.entries)
+
+    def prune(self, through_seq: int) -> int:
+        if self.broken:
+            raise JournalError(errno.ENOSPC, "No space left on device")
+        self.pruned_through = through_seq
+        return 0
