@@ -57,6 +57,7 @@ _URGENT = (InputName.FIRE, InputName.EMERGENCY)
 # Who went through, and which way: what anti-passback is about. Where the turnstile tells nothing,
 # the release counts.
 _WALKED = ("passage.entered", "passage.left", "passage.unconfirmed")
+_EVACUATED = ("fire.cleared", "emergency.cleared")
 # What is kept over a restart. Not maintenance: a power cut in its middle must end it.
 _KEPT = frozenset({Standing.LOCKDOWN, Standing.CLOSURE})
 _READER_FAULTS = {Direction.ENTRY: Fault.READER, Direction.EXIT: Fault.EXIT_READER}
@@ -212,6 +213,8 @@ class Gate:
             if record.type in _WALKED and isinstance(subject, str):
                 way = Direction(record.data["direction"])
                 self._told_of(Fault.WHEREABOUTS, self._around.note_passage(subject, way))
+            if record.type in _EVACUATED:
+                self._told_of(Fault.WHEREABOUTS, self._around.forgive())
 
     def _told_of(self, fault: Fault, detail: str | None) -> None:
         if detail is None:

@@ -69,6 +69,7 @@ class Surroundings(NamedTuple):
     object_to: Callable[[Holder], Objection | None]  # anti-passback, of somebody who enters
     # Somebody went through; what comes back is why it could not be written down, if so.
     note_passage: Callable[[str, Direction], str | None]
+    forgive: Callable[[], str | None]  # where everybody is, after an evacuation; likewise
     asked: Callable[[], Sequence[Asked]]  # what came in on the control socket
     acknowledged_seq: Callable[[], int]  # what the link says that the server has
     ring: Callable[[], None]  # tells the link to look at the journal again

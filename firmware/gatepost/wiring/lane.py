@@ -135,6 +135,7 @@ def gate(
                 look_up=passes.look_up,
                 object_to=passes.object_to,
                 note_passage=passes.note,
+                forgive=passes.forgive,
                 asked=orders.asked,
                 acknowledged_seq=partial(read_acknowledged, settings.paths.acknowledged),
                 ring=doorbell.ring,

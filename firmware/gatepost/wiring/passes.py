@@ -1,6 +1,7 @@
 """Builds what the gate knows of passes: the roster, and who is inside."""
 
 import logging
+import math
 from contextlib import ExitStack
 
 from gatepost.core.events import Holder
@@ -24,6 +25,8 @@ _log = logging.getLogger(__name__)
 
 # Who has not walked for so long is forgotten, where no rule needs to know: 30 days.
 _FORGOTTEN_S = 30 * 86400.0
+_FORGET_AT_ONCE = 100  # between two people
+_EVERYBODY = 1_000_000
 
 
 class Passes:
@@ -67,9 +70,29 @@ class Passes:
             return self.faults.get(Fault.WHEREABOUTS)
         try:
             self._whereabouts.note(_row(subject, sighting))
-            self._whereabouts.forget_before(self._clock.utc_s() - _FORGOTTEN_S)
         except (WhereaboutsError, ValueError) as error:
             return str(error)
+        return self._forget_before(self._clock.utc_s() - _FORGOTTEN_S, max_rows=_FORGET_AT_ONCE)
+
+    def forgive(self) -> str | None:
+        """Forget where everybody is; return why the file still knows.
+
+        After an evacuation: whoever walked out through a free turnstile counts as inside, and must
+        be able to come home.
+        """
+        self._sightings.clear()
+        return self._forget_before(math.inf, max_rows=_EVERYBODY)
+
+    def _forget_before(self, utc_s: float, *, max_rows: int) -> str | None:
+        if self._whereabouts is None:
+            return None
+        try:
+            gone = self._whereabouts.forget_before(utc_s, max_rows=max_rows)
+        except WhereaboutsError as error:
+            return str(error)
+        if gone:
+            known = self._sightings.items()
+            self._sightings = {who: seen for who, seen in known if seen.moved.utc_s >= utc_s}
         return None
 
     def _now(self) -> Moment:
