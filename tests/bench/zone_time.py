@@ -12,13 +12,9 @@ from pathlib import Path
 from statistics import median
 
 import adafruit_mlx90614
+from bench_gate import bench_gate
 
-from gatepost.core.events import Holder
-from gatepost.core.sensing import Sensing
 from gatepost.core.states import State
-from gatepost.gate import Gate, Hardware, Surroundings
-from gatepost.wiring import thermometer
-from gatepost.wiring.lane import policy
 from gatepost_config.load import parse
 from gatepost_config.settings import Settings
 from gatepost_hal.mlx90614 import CheckedBus
@@ -52,23 +48,7 @@ class Timed:
         self._lane.chip.supply_v = settings.sensor.supply_v
         post = self._lane.mailbox.post
         self._lane.mailbox.post = lambda event: self._see(event) or post(event)  # type: ignore[method-assign, func-returns-value]
-        gpio = self._lane.gpio
-        self._gate = Gate(
-            Hardware(
-                self._world, self._lane.mailbox, self._lane.sampler,
-                gpio.turnstile, gpio.lamps, gpio.buzzer, gpio.inputs,
-            ),
-            policy=policy(settings),
-            sensing=Sensing(thermometer.setup(settings, {}), self._world.now_s()),
-            log=self,
-            surroundings=Surroundings(
-                look_up=lambda _credential: Holder("somebody", "resident"),
-                acknowledged_seq=lambda: 0,
-                ring=lambda: None,
-                keep_offset=lambda _offset: None,
-                notify=lambda _text: None,
-            ),
-        )  # fmt: skip
+        self._gate = bench_gate(settings, self._lane, self)
 
     def visit(self) -> None:
         """Let one healthy person through."""
