@@ -56,9 +56,9 @@ def named(verb):
 
 
 def refused(walk, before, told):
-    """Return why a command was refused; nothing but the answer may have come of it."""
+    """Return why a command was refused; but for its id, nothing else may have come of it."""
     assert told == ["command.refused"]
-    assert walk.lane == before
+    assert replace(walk.lane, served=before.served) == before
     return walk.records[-1].data["why"]
 
 
@@ -90,11 +90,9 @@ def test_a_command_without_an_end_in_sight_does_nothing(lasts_s, verb, walk):
     assert why == "too_many_or_too_long"
 
 
-@pytest.mark.xfail(reason="an end that is no number is in the future for ever")
 @pytest.mark.parametrize("verb", [Verb.RELEASE_ENTRY, Verb.RELEASE_EXIT])
 def test_a_command_whose_end_is_no_number_does_nothing(verb, walk):
-    walk.commands(verb, lasts_s=math.nan)
-    assert walk.types == ["command.refused"]
+    assert refused(walk, walk.lane, walk.commands(verb, lasts_s=math.nan)) == "late"
 
 
 def test_an_hour_is_not_too_long(walk):
@@ -141,7 +139,6 @@ def test_a_repeated_command_is_known_as_long_as_it_could_act(walk):
         assert refused(walk, walk.lane, walk.feed(command._replace(at_s=at_s))) == why
 
 
-@pytest.mark.xfail(reason="what was answered with a refusal is obeyed when it is repeated")
 def test_a_command_that_was_refused_stays_refused_when_it_is_repeated(walk):
     walk.to(State.RELEASED).commands(Verb.RELEASE_ENTRY, id_="0815", lasts_s=60.0)
     walk.does("passage passage_ends leaves")
@@ -219,15 +216,21 @@ def test_outputs_are_tested_in_maintenance_only_and_one_at_a_time(state, walk):
     assert refused(walk, before, walk.commands(Verb.TEST, Outputs.EXIT_RELAY)) == "not_now"
 
 
-@pytest.mark.parametrize("word", ["key_over", "end_maintenance"])
-def test_a_test_ends_with_the_maintenance(word, walk):
-    walk.to(State.TESTING).does(word)
+@pytest.mark.parametrize(
+    ("begin", "over"), [("key", "key_over"), ("begin_maintenance", "end_maintenance")]
+)
+def test_a_test_ends_with_the_maintenance(begin, over, walk):
+    walk.does(f"{begin} test_entry_relay {over}")
     assert (walk.state, output_of(walk.lane).releases) == (State.IDLE, NOTHING)
 
 
-def test_a_test_ends_in_a_lock_down_where_that_stands_below(walk):
-    walk.does("lock key test_exit_relay key_over")
-    assert (walk.state, output_of(walk.lane).releases) == (State.LOCKED, NOTHING)
+@pytest.mark.parametrize(
+    ("word", "state"),
+    [("lock", State.LOCKED), ("close", State.CLOSED), ("tamper", State.TAMPER)],
+)
+def test_a_test_ends_in_the_mode_that_stands_below(word, state, walk):
+    walk.does(f"{word} key test_exit_relay key_over")
+    assert (walk.state, output_of(walk.lane).releases) == (state, NOTHING)
 
 
 def test_a_fire_ends_a_test_and_the_maintenance_stands_again_after_it(walk):
@@ -339,4 +342,5 @@ def test_a_remote_exit_that_has_to_wait_expires(lasts_s, released, walk):
 def test_a_remote_exit_waits_no_longer_than_any_other_wish(walk):
     walk.to(State.ENTERING).commands(Verb.RELEASE_EXIT, lasts_s=600.0)
     walk.waits(10.1)
-    assert "exit.released" not in walk.does("passage_ends")
+    walk.does("passage_ends")
+    assert "exit.released" not in walk.types

@@ -111,7 +111,6 @@ def test_pressed_by_the_next_one_is_a_release_of_their_own(state, walk):
     assert walk.types.count("exit.released") == 2
 
 
-@pytest.mark.xfail(reason="a pass that the exit reader reads twice is a second release")
 def test_the_same_pass_shown_again_while_leaving_is_no_second_release(walk):
     walk.does("exit_pass exit_pass passage passage_ends tick")
     assert walk.types == ["exit.released", "passage.left"]
@@ -197,7 +196,6 @@ def test_who_wished_to_leave_before_a_lock_down_is_refused_when_it_begins(strict
     assert (strict.state, strict.types[-1]) == (State.LOCKED, "exit.refused")
 
 
-@pytest.mark.xfail(reason="a later wish replaces the one that staff commanded")
 def test_a_button_does_not_take_away_what_staff_commanded(strict):
     strict.to(State.RELEASED).does("lock release_exit exit_button passage passage_ends")
     assert (strict.state, strict.types[-1]) == (State.LEAVING, "exit.released")
@@ -234,7 +232,6 @@ def test_a_pass_at_the_exit_is_no_pass_for_who_stands_at_the_entry(walk):
     assert walk.lane.visit.holder is None
 
 
-@pytest.mark.xfail(reason="a later wish replaces the one with the pass, and who left is lost")
 def test_a_button_does_not_take_away_whose_pass_was_shown(walk):
     walk.to(State.RELEASED).does("exit_pass exit_button passage passage_ends passage")
     assert walk.data("passage.left").get("subject") == "subject-1"

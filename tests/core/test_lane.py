@@ -64,7 +64,6 @@ GONE = "visit.abandoned"
 BY_STAFF = dict.fromkeys(["staff", "release_entry"], (State.DECIDING, ["entry.commanded"]))
 AGAIN = (State.PAUSING, ["visit.rechecked"])
 ENDS = {"key_over": (State.IDLE, ["maintenance.ended"])}
-ENDS |= {"end_maintenance": ENDS["key_over"]}
 # What a turn is where a mode stands is in test_passage.py.
 SHUT = (
     known(State.REFUSED, "visit.denied")
@@ -152,13 +151,15 @@ MOVES = {
     State.HELD: let_out()
     | BY_STAFF
     | forced()
-    | shut()
+    | noted(State.HELD)  # an alarm is told to its end
+    | shut(but=("lock", "close", "tamper"))  # but to a technician
     | freed()
     | {"passage_ends": (State.CLEARING, ["passage.rested"])},
     State.FORCED: let_out()
     | BY_STAFF
     | forced()
-    | shut()
+    | noted(State.FORCED)  # an alarm is told to its end
+    | shut(but=("lock", "close", "tamper"))  # but to a technician
     | freed()
     | {"deadline": (State.ENTERING, [])},  # the arm has not come back to rest
     State.FIRE: noted(State.FIRE)
@@ -202,7 +203,8 @@ MOVES = {
 ELSEWHERE = {"outward", "outward_ends", "shows_duress_pass"}
 SHUT_STATES = {State.LOCKED, State.CLOSED, State.TAMPER}
 # What is noted in every state, so that it counts when the next one begins.
-LEVELS = ("present", "standing", "turning", "turned_at_s", "exit_wish", "served", "distrust")
+LEVELS = ("present", "standing", "turning", "turned_at_s", "turned_by", "key")
+LEVELS += ("exit_wish", "served", "distrust")
 
 
 def moved(walk, word):

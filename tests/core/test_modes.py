@@ -235,7 +235,6 @@ def test_maintenance_lets_nobody_in(word, walk):
     assert walk.lane == before
 
 
-@pytest.mark.xfail(reason="a command ends maintenance while the technician's key is turned")
 def test_the_technicians_key_keeps_the_lane_in_maintenance_whatever_is_commanded(walk):
     walk.does("key end_maintenance")
     assert walk.state is State.MAINTENANCE

@@ -106,7 +106,6 @@ def test_an_unknown_pass_after_a_good_measurement_is_refused(walk):
     assert (data["outcome"], data["rules"], data["subject"]) == ("deny", ["R067"], None)
 
 
-@pytest.mark.xfail(reason="a refusal after a good measurement says: please go")
 @pytest.mark.parametrize("word", ["shows_wrong_pass", "shows_blocked_pass"])
 def test_who_is_refused_after_a_good_measurement_is_not_told_to_go(word, walk):
     walk.does(f"{MEASURED} {word}")

@@ -9,11 +9,13 @@ import pytest
 from gatepost.core.correction import Correction
 from gatepost.core.events import Holder
 from gatepost.core.screening import Instrument
-from gatepost.core.states import State
+from gatepost.core.states import MODES, State
 from gatepost.core.table import TABLE
+from gatepost.core.visit import PassageSignal
 from gatepost_hal.ports import Reading
 
 WHO = {"direction": "entry", "subject": "subject-1", "category": "resident"}
+LEAVES = {"direction": "exit", "subject": "subject-1", "category": "resident"}
 NOBODY = {"direction": "entry", "subject": None, "category": None}
 COOL = {
     "zone": "pass",
@@ -168,20 +170,94 @@ GOLDEN = [
             **COOL,
         },
     ),
+    (
+        "arrives shows_blocked_pass",
+        "visit.denied",
+        {
+            "visit": 1,
+            **WHO,
+            "outcome": "deny",
+            "rules": ["ours", "R064"],
+            "attempt": 0,
+            "objection": "already_inside",
+        },
+    ),
+    (
+        "arrives lock shows_pass",
+        "visit.denied",
+        {
+            "visit": 2,
+            **WHO,
+            "outcome": "deny",
+            "rules": ["ours", "R112"],
+            "attempt": 0,
+            "state": "locked",
+        },
+    ),
+    (
+        "arrives shows_noted_pass cool",
+        "visit.admitted",
+        {
+            "visit": 1,
+            **WHO,
+            "outcome": "admit",
+            "rules": ["R001", "R006", "R067"],
+            "attempt": 1,
+            "objection": "already_inside",
+            **COOL,
+        },
+    ),
     ("arrives shows_pass cool written passage", "passage.entered", {"visit": 1, **WHO}),
     (
         "arrives shows_pass cool written deadline deadline",
         "passage.not_entered",
         {"visit": 1, **WHO},
     ),
+    ("arrives staff", "entry.commanded", {"visit": 1, **NOBODY, "by": "staff"}),
+    ("arrives staff written passage", "passage.entered", {"visit": 1, **NOBODY, "by": "staff"}),
     ("arrives passage", "passage.forced", {"state": "awaiting_pass"}),
     ("passage", "passage.forced", {"state": "idle"}),
-    ("arrives leaves exit_button", "exit.released", {}),
+    ("exit_button passage passage_ends passage", "passage.tailgated", {"state": "idle"}),
+    ("exit_button passage deadline", "passage.held", {}),
+    ("exit_button passage deadline passage_ends", "passage.rested", {}),
+    ("arrives leaves exit_button", "exit.released", {"direction": "exit"}),
+    ("exit_pass", "exit.released", LEAVES),
     ("arrives leaves exit_button passage", "passage.left", {"direction": "exit"}),
+    ("exit_pass passage", "passage.left", LEAVES),
     ("arrives leaves exit_button deadline deadline", "passage.not_left", {"direction": "exit"}),
+    ("exit_pass deadline deadline", "passage.not_left", LEAVES),
     ("arrives shows_pass fire", "fire.raised", {}),
-    ("fire passage", "passage.free", {}),
+    ("fire passage", "passage.free", {"state": "fire"}),
+    ("key passage", "passage.free", {"state": "maintenance"}),
     ("fire fire_over", "fire.cleared", {}),
+    ("emergency", "emergency.raised", {}),
+    ("emergency emergency_over", "emergency.cleared", {}),
+    ("key", "maintenance.begun", {}),
+    ("begin_maintenance", "maintenance.begun", {"by": "centre"}),
+    ("key key_over", "maintenance.ended", {}),
+    ("lock", "lane.locked", {"by": "centre"}),
+    ("lock unlock", "lane.unlocked", {"by": "centre"}),
+    ("close", "lane.closed", {"by": "centre"}),
+    ("close open", "lane.opened", {"by": "centre"}),
+    ("tamper", "tamper.raised", {}),
+    ("tamper tamper_over", "tamper.cleared", {}),
+    ("shows_duress_pass", "duress.shown", {"subject": "subject-3", "direction": "entry"}),
+    (
+        "key test_buzzer",
+        "command.obeyed",
+        {"command": "command-1", "verb": "test", "by": "centre", "tested": "buzzer"},
+    ),
+    (
+        "test_buzzer",
+        "command.refused",
+        {
+            "command": "command-1",
+            "verb": "test",
+            "by": "centre",
+            "tested": "buzzer",
+            "why": "not_now",
+        },
+    ),
 ]
 
 
@@ -192,9 +268,56 @@ def test_a_record_tells_exactly_this(words, type_, data, walk):
     assert (record.type, record.at_s, dict(record.data)) == (type_, walk.now_s, data)
 
 
+# The same, where what is told is not the last record, or the turnstile tells another thing.
+ELSEWHERE = [
+    ("key test_buzzer", "maintenance.tested", PassageSignal.SINGLE, {"tested": "buzzer"}),
+    (
+        "arrives shows_pass cool written outward",
+        "passage.wrong_way",
+        PassageSignal.PER_DIRECTION,
+        {"state": "released", "direction": "exit"},
+    ),
+    (
+        "arrives shows_pass cool written outward",
+        "passage.not_entered",
+        PassageSignal.PER_DIRECTION,
+        {"visit": 1, **WHO},
+    ),
+    (
+        "exit_pass passage",
+        "passage.wrong_way",
+        PassageSignal.PER_DIRECTION,
+        {"state": "leaving", "direction": "entry"},
+    ),
+    (
+        "arrives shows_pass cool written deadline",
+        "passage.unconfirmed",
+        PassageSignal.NONE,
+        {"visit": 1, **WHO},
+    ),
+    ("exit_pass deadline", "passage.unconfirmed", PassageSignal.NONE, LEAVES),
+]
+
+
+@pytest.mark.parametrize(("words", "type_", "passage", "data"), ELSEWHERE)
+def test_a_record_of_another_turnstile_tells_exactly_this(words, type_, passage, data, walk):
+    walk.policy = replace(walk.policy, passage=passage)
+    walk.does(words)
+    assert walk.data(type_) == data
+
+
+def test_an_exit_that_a_lock_down_refuses_tells_exactly_this(walk):
+    walk.policy = replace(walk.policy, exit_in_lockdown=False)
+    walk.does("lock exit_pass")
+    assert walk.data("exit.refused") == LEAVES
+
+
 def test_every_record_type_is_golden_here():
     types = {t for row in TABLE.values() for step in row.steps.values() for t in step.records}
-    assert {type_ for _, type_, _ in GOLDEN} == types
+    types |= {t for mode in MODES.values() for t in (mode.begun, mode.over)}
+    types |= {"command.obeyed", "command.refused", "duress.shown"}
+    golden = {type_ for _, type_, _ in GOLDEN} | {type_ for _, type_, _, _ in ELSEWHERE}
+    assert golden | {"exit.refused"} == types
 
 
 @pytest.mark.parametrize(("words", "type_", "data"), GOLDEN)

@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from gatepost.core.rules import UNKNOWN_PASS, Decision, Facts, Outcome, decide
+from gatepost.core.rules import PASSED_BACK, SHUT, UNKNOWN_PASS, Decision, Facts, Outcome, decide
 from gatepost.core.screening import Reason, Verdict, Zone
 
 LIMIT_C = 37.3
@@ -70,13 +70,20 @@ def test_no_measurement_makes_up_for_an_unknown_pass():
     assert set(decisions(ANY_VERDICT, pass_known=False)) == {UNKNOWN_PASS}
 
 
+def test_what_is_decided_without_measuring_denies_and_tells_why_apart():
+    without_measuring = [UNKNOWN_PASS, PASSED_BACK, SHUT]
+    assert {decision.outcome for decision in without_measuring} == {Outcome.DENY}
+    assert len({decision.rules for decision in without_measuring}) == 3
+
+
 def test_every_verdict_has_a_decision():
     outcomes = {decision.outcome for decision in decisions(ANY_VERDICT)}
     assert outcomes == {Outcome.ADMIT, Outcome.RECHECK, Outcome.REFER}
 
 
 def test_every_decision_cites_rules_of_the_catalogue_or_says_that_it_is_ours():
-    cited = {decision.rules for decision in [*decisions(ANY_VERDICT), UNKNOWN_PASS]}
+    without_measuring = [UNKNOWN_PASS, PASSED_BACK, SHUT]
+    cited = {decision.rules for decision in [*decisions(ANY_VERDICT), *without_measuring]}
     assert () not in cited
     rules = {rule for rules in cited for rule in rules}
     assert {rule for rule in rules if not re.fullmatch(r"R\d{3}|ours", rule)} == set()

@@ -2,12 +2,21 @@ import re
 
 import pytest
 
-from gatepost.core.table import OUTPUTS, SIGNALS, TABLE, Signal, Span, State, Trigger
+from gatepost.core.events import Tested as Output  # by its own name pytest takes it for a test
+from gatepost.core.signals import SIGNALS, Signal
+from gatepost.core.states import MODES, OUTPUTS, TEST_OUTPUTS, Span, Standing, State, Trigger
+from gatepost.core.table import TABLE
 from gatepost_hal.ports import Direction, Lamp
 
 RECORD_TYPES = sorted(
     {type_ for row in TABLE.values() for step in row.steps.values() for type_ in step.records}
+    | {type_ for mode in MODES.values() for type_ in (mode.begun, mode.over)}
 )
+FREED = {Trigger.FIRE: State.FIRE, Trigger.EMERGENCY: State.EMERGENCY}
+# Entry or exit is free for one person, or was until a moment ago.
+FOR_ONE = [State.RELEASED, State.ENTRY_ENDING, State.LEAVING, State.EXIT_ENDING]
+WALKED = {"passage.entered", "passage.left"}
+DID_NOT = {"passage.not_entered", "passage.not_left", "passage.unconfirmed"}
 
 
 def reachable_from(start: State) -> set[State]:
@@ -41,13 +50,24 @@ def test_every_state_is_reached_from_idle_and_finds_back_to_it(state):
     assert State.IDLE in reachable_from(state)
 
 
-def test_only_three_states_release_anything_and_only_fire_without_a_deadline():
+def test_only_four_states_release_anything_and_only_fire_and_emergency_without_a_deadline():
     releases = {state: (out.releases, out.until) for state, out in OUTPUTS.items() if out.releases}
     assert releases == {
         State.RELEASED: ({Direction.ENTRY}, Span.RELEASE_HOLD),
         State.LEAVING: ({Direction.EXIT}, Span.RELEASE_HOLD),
         State.FIRE: (set(Direction), None),
+        State.EMERGENCY: (set(Direction), None),
     }
+
+
+def test_a_fifth_one_tests_one_relay_for_a_moment():
+    assert set(TEST_OUTPUTS) == set(Output)
+    releases = {tested: out.releases for tested, out in TEST_OUTPUTS.items() if out.releases}
+    assert releases == {
+        Output.ENTRY_RELAY: {Direction.ENTRY},
+        Output.EXIT_RELAY: {Direction.EXIT},
+    }
+    assert {output.until for output in TEST_OUTPUTS.values()} == {Span.TEST}
 
 
 @pytest.mark.parametrize("state", State)
@@ -61,16 +81,61 @@ def test_every_span_is_used():
     assert {output.until for output in OUTPUTS.values()} == {*Span, None}
 
 
-def test_every_signal_is_used_and_has_a_pattern():
-    assert {output.signal for output in OUTPUTS.values()} == set(Signal)
-    assert set(SIGNALS) == set(Signal)
+# ------------------------------------------------------------------------------ modes
 
 
-@pytest.mark.parametrize("signal", Signal)
-def test_a_sound_ends_and_its_durations_can_be_played(signal):
-    pattern_s = SIGNALS[signal].buzzer_s
-    assert all(0.02 <= duration_s <= 2.0 for duration_s in pattern_s)
-    assert sum(pattern_s) <= 15.0
+def test_the_modes_stand_in_the_order_of_their_priority():
+    assert list(MODES) == list(Standing)
+    assert [mode.state.name for mode in MODES.values()] == [
+        "FIRE",
+        "EMERGENCY",
+        "MAINTENANCE",
+        "LOCKED",
+        "CLOSED",
+        "TAMPER",
+    ]
+
+
+def test_each_mode_has_a_state_a_trigger_and_two_records_of_its_own():
+    modes = MODES.values()
+    assert len({mode.state for mode in modes}) == len({mode.trigger for mode in modes}) == 6
+    assert len({type_ for mode in modes for type_ in (mode.begun, mode.over)}) == 12
+
+
+@pytest.mark.parametrize("state", State)
+def test_the_trigger_of_a_mode_leads_to_its_state_or_has_to_wait(state):
+    for mode in MODES.values():
+        step = TABLE[state].steps.get(mode.trigger)
+        assert step is None or step.to is mode.state
+
+
+@pytest.mark.parametrize("trigger", FREED)
+@pytest.mark.parametrize("state", State)
+def test_fire_and_emergency_wait_for_nothing(state, trigger):
+    if state is not FREED[trigger]:
+        assert TABLE[state].steps[trigger].to is FREED[trigger]
+
+
+# ------------------------------------------------------------------------------ passage
+
+
+def test_a_passage_is_told_only_where_one_was_free():
+    told = {
+        state: {type_ for step in row.steps.values() for type_ in step.records} & WALKED
+        for state, row in TABLE.items()
+    }
+    assert [state for state, types in told.items() if types] == FOR_ONE
+
+
+@pytest.mark.parametrize("state", FOR_ONE)
+def test_what_ends_a_release_tells_what_became_of_it_once(state):
+    for trigger, step in TABLE[state].steps.items():
+        told = [type_ for type_ in step.records if type_ in WALKED | DID_NOT]
+        waits = trigger is Trigger.TIMEOUT and step.to in (State.ENTRY_ENDING, State.EXIT_ENDING)
+        assert len(told) == (0 if waits else 1)
+
+
+# ------------------------------------------------------------------------------ what is told
 
 
 def test_admitted_refused_and_referred_look_different():
@@ -86,19 +151,14 @@ def test_admitted_refused_and_referred_look_different():
 
 
 @pytest.mark.parametrize("state", State)
-def test_green_is_lit_exactly_while_something_is_released(state):
+def test_green_alone_is_lit_exactly_while_something_is_released(state):
     output = OUTPUTS[state]
-    assert (Lamp.GREEN in SIGNALS[output.signal].lamps) == bool(output.releases)
+    assert (SIGNALS[output.signal].lamps == {Lamp.GREEN}) == bool(output.releases)
 
 
 @pytest.mark.parametrize("state", State)
 def test_go_is_told_exactly_where_a_way_is_free_for_one(state):
     assert (OUTPUTS[state].signal is Signal.GO) == (len(OUTPUTS[state].releases) == 1)
-
-
-def test_signals_that_differ_can_be_told_apart():
-    patterns = [(pattern.lamps, pattern.buzzer_s) for pattern in SIGNALS.values()]
-    assert len(set(patterns)) == len(Signal)
 
 
 @pytest.mark.parametrize("type_", RECORD_TYPES)

@@ -4,6 +4,10 @@ import errno
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from gpiozero import DigitalInputDevice
+
+from gatepost.core.events import Holder
+from gatepost.core.passback import Objection
 from gatepost_hal.gpio import GpioLane
 from gatepost_hal.mlx90614 import Mlx90614
 from gatepost_hal.ports import Direction
@@ -59,32 +63,36 @@ class _Held:
 def claim(lane: SimulatedLane, life: Life) -> None:
     """Let a new process take over the lane, as after a kill: a line keeps its level until then."""
     world, factory, pins = lane.world, lane._factory, lane._pins
-    levels = [(factory.pin(number), factory.pin(number).state) for number in pins.inputs.values()]
+    lines = [factory.pin(number) for number in pins.inputs.values()]
+    levels = [line.state for line in lines]
+    for line in lines:
+        line.when_changed = None
     for device in lane.gpio._devices:
         factory.release_all(device)
         device._pin = None  # a dead process has no line, and its garbage closes none
     lane.mailbox = SimulatedMailbox(world)
     lane.gpio = GpioLane(pins, factory=factory, clock=world, timer=life, mailbox=lane.mailbox)
-    for line, level in levels:
-        line._state = level  # the contact held it; there is no edge
+    for line, level in zip(lines, levels, strict=True):
+        line._state = level  # the contact held it, whatever the mock pin's pull-up did
+    for device in lane.gpio._devices:
+        if isinstance(device, DigitalInputDevice):
+            device._last_active = device.is_active
     lane.thermometer = Mlx90614(lane.bus.open, clock=world, pause=world.spend, deadline_s=0.1)
     lane.sampler = SimulatedSampler(lane.thermometer, world=world, mailbox=lane.mailbox)
     lane.reader = SimulatedReader(world=world, mailbox=lane.mailbox)
-    lane.exit_reader = SimulatedReader(
-        world=world, mailbox=lane.mailbox, direction=Direction.EXIT
-    )
+    lane.exit_reader = SimulatedReader(world=world, mailbox=lane.mailbox, direction=Direction.EXIT)
 
 
 class MemoryLog:
     """An event log whose disk can fail, and which asks `spy` before each write.
 
-    `entries` is what is on the disk, `refused` what the disk did not take; `wrote` is told of
-    each write when it is on the disk.
+    `entries` is what is on the disk, `tried` all that was to be, each with whether it is; `wrote`
+    is told of each write when it is on the disk.
     """
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
-        self.refused: list[Entry] = []
+        self.tried: list[tuple[bool, Entry]] = []
         self.broken = False
         self.pruned_through = 0
         self.spy: Callable[[list[Entry]], None] = lambda _entries: None
@@ -93,8 +101,8 @@ class MemoryLog:
     def append(self, entries: Iterable[Entry]) -> int:
         entries = list(entries)
         self.spy(entries)
+        self.tried += [(not self.broken, entry) for entry in entries]
         if self.broken:
-            self.refused += entries
             raise JournalError(errno.ENOSPC, "No space left on device")
         self.entries += entries
         self.wrote(entries)
@@ -105,3 +113,30 @@ class MemoryLog:
             raise JournalError(errno.ENOSPC, "No space left on device")
         self.pruned_through = through_seq
         return 0
+
+
+class Notebook:
+    """What the gate knows of passes, on paper: `gatepost.wiring.passes.Passes` fits in its place.
+
+    `objections` by subject; `walked` is who went through; `forgetful` why that cannot be kept.
+    """
+
+    def __init__(self) -> None:
+        self.roster = {"KNOWN": Holder("subject-1", "resident")}
+        self.objections: dict[str, Objection] = {}
+        self.walked: list[tuple[str, Direction]] = []
+        self.forgetful: str | None = None
+
+    def look_up(self, credential: str) -> Holder | None:
+        return self.roster.get(credential)
+
+    def object_to(self, holder: Holder) -> Objection | None:
+        return self.objections.get(holder.subject)
+
+    def note(self, subject: str, way: Direction) -> str | None:
+        self.walked.append((subject, way))
+        return self.forgetful
+
+    def forgive(self) -> str | None:
+        self.walked.clear()
+        return self.forgetful

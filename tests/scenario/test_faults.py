@@ -5,14 +5,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gatepost.core.states import State
-from gatepost.gate import FIRE_HOLD_S
-from gatepost_hal.gpio import ALARM_REST_S
 from gatepost_hal.ports import Direction, InputName, ReaderFault, ReaderFaultKind
 from gatepost_hal.simulated.mlx90614 import ChipFault
 
 WELL_C, FEVERISH_C = 34.0, 36.2
-FIRE_WITHIN_S = 0.1
-LASTING_STATES = [state for state in State if state is not State.DECIDING]
 
 
 def released_ever(stage, duration_s):
@@ -81,94 +77,6 @@ def test_a_bit_that_always_flips_is_no_information(stage, bit):
     assert stage.last("visit.referred").data["zone"] == "no_information"
 
 
-# ------------------------------------------------------------------------------------------- fire
-
-
-@pytest.mark.parametrize("state", LASTING_STATES, ids=lambda state: state.name.lower())
-def test_fire_frees_both_directions_from_every_state(stage, state):
-    stage.reach(state)
-    began_s = stage.world.now_s()
-    stage.touch(InputName.FIRE, active=True)
-    assert stage.play_until(lambda: stage.released() == set(Direction), 1.0)
-    assert stage.world.now_s() - began_s <= FIRE_WITHIN_S
-    stage.play(30.0)  # and keeps them free, past every release's own end
-    assert stage.released() == set(Direction)
-    stage.touch(InputName.FIRE, active=False)
-    stage.play(ALARM_REST_S + 0.2)
-    assert stage.released() == set()
-    assert [name for name in stage.types if name.startswith("fire")] == [
-        "fire.raised",
-        "fire.cleared",
-    ]
-
-
-def test_fire_is_seen_while_the_bus_hangs(stage):
-    stage.lane.chip.fault = ChipFault.STUCK_BUS
-    stage.step_up(WELL_C)
-    stage.scan()
-    stage.play(0.5)
-    began_s = stage.world.now_s()
-    stage.touch(InputName.FIRE, active=True)
-    assert stage.play_until(lambda: stage.released() == set(Direction), 1.0)
-    assert stage.world.now_s() - began_s <= FIRE_WITHIN_S
-
-
-def test_fire_is_seen_when_its_edge_is_lost(stage):
-    stage.lane.contacts[InputName.FIRE].lose_edges()
-    began_s = stage.world.now_s()
-    stage.touch(InputName.FIRE, active=True)
-    assert stage.play_until(lambda: stage.released() == set(Direction), 1.0)
-    assert stage.world.now_s() - began_s <= FIRE_WITHIN_S
-
-
-def test_fire_does_not_wait_for_the_disk(stage):
-    released_at_write = []
-    stage.log.spy = lambda _entries: released_at_write.append(stage.released())
-    stage.touch(InputName.FIRE, active=True)
-    stage.play(0.1)
-    assert released_at_write == [set(Direction)]
-
-
-def blocked_for(stage, type_, blocked_s):
-    """Let the next write of such a record block; return how often fire was not free meanwhile."""
-    shut = []
-
-    def spy(entries):
-        if [entry.type for entry in entries] == [type_]:
-            stage.touch(InputName.FIRE, active=True)
-            stage.world.advance(FIRE_WITHIN_S)
-            for _ in range(round(blocked_s / 0.1)):
-                stage.world.advance(0.1)
-                shut.append(stage.released() != set(Direction))
-
-    stage.log.spy = spy
-    return shut
-
-
-def test_a_disk_that_blocks_as_long_as_the_watchdog_lets_it_shuts_no_way_in_a_fire(stage):
-    shut = blocked_for(stage, "fire.raised", 9.0)
-    stage.touch(InputName.FIRE, active=True)
-    stage.play(1.0)
-    assert (len(shut), any(shut)) == (90, False)
-
-
-def test_fire_does_not_wait_for_the_record_of_something_else(stage):
-    shut = blocked_for(stage, "visit.denied", 9.0)
-    stage.step_up(WELL_C)
-    stage.scan("UNKNOWN")
-    stage.play(1.0)
-    assert (len(shut), any(shut)) == (90, False)
-    assert stage.released() == set(Direction)
-    assert "fire.raised" in stage.types
-
-
-def test_fire_frees_the_way_when_the_disk_is_broken(stage):
-    stage.log.broken = True
-    stage.touch(InputName.FIRE, active=True)
-    stage.play(0.1)
-    assert stage.released() == set(Direction)
-
-
 # ------------------------------------------------------------------------------------------- disk
 
 
@@ -210,13 +118,6 @@ def test_what_the_server_has_is_deleted(stage):
 def test_a_release_ends_although_the_loop_hangs(stage):
     stage.reach(State.RELEASED)
     stage.world.advance(5.1)  # the world goes on, the loop does not turn
-    assert stage.released() == set()
-
-
-def test_a_fire_release_ends_soon_after_the_loop_died(stage):
-    # The fire contact belongs into the relay's supply as well: this is the software's half.
-    stage.reach(State.FIRE)
-    stage.world.advance(FIRE_HOLD_S + 0.1)
     assert stage.released() == set()
 
 

@@ -24,6 +24,7 @@ COMMANDS = {
     "calibrate": ("gatepost.cli.calibrate", "calibrate the sensor on a blackbody, step by step"),
     "measure": ("gatepost.cli.measure", "show what the sensor measures, as the gate would"),
     "screen": ("gatepost.cli.screen", "judge a file of readings as the gate would"),
+    "verify": ("gatepost.cli.verify", "check the safety rules in every state a lane can reach"),
     "demo": ("gatepost.cli.demo", "show a whole gate on this computer, without hardware"),
     "simulate": ("gatepost.cli.simulate", "the gate process of the demo: a simulated lane"),
 }

@@ -8,7 +8,6 @@ wished), it may be a trigger of the table, and then the levels themselves may be
 state that the lane is in by now, until nothing more follows.
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 from gatepost.core.events import (
@@ -16,27 +15,25 @@ from gatepost.core.events import (
     LaneEvent,
     PassShown,
     Record,
-    SensorTrust,
     Tick,
     Verb,
     Written,
 )
+from gatepost.core.levels import PASSAGE, level_trigger, with_levels
 from gatepost.core.rules import PASSED_BACK, SHUT, UNKNOWN_PASS, Facts, Outcome, decide
 from gatepost.core.screening import GUIDANCE, Reason, Zone, is_complete, judge
 from gatepost.core.states import (
     ENTRY,
     EXIT,
-    MODES,
     OUTPUTS,
     TEST_OUTPUTS,
     Output,
-    Standing,
     State,
     Trigger,
 )
 from gatepost.core.table import TABLE
 from gatepost.core.telling import command_record, data_of
-from gatepost.core.visit import ExitWish, Lane, Order, PassageSignal, Policy, Visit
+from gatepost.core.visit import Lane, PassageSignal, Policy, Visit
 from gatepost_hal.ports import Direction, InputChanged, InputName, Reading
 
 # A command is remembered until it expires, so that a repeated one does nothing; the two bounds
@@ -44,22 +41,6 @@ from gatepost_hal.ports import Direction, InputChanged, InputName, Reading
 MAX_COMMAND_S = 3600.0
 _MAX_SERVED = 64
 
-_LEVELS = {
-    InputName.FIRE: Standing.FIRE,
-    InputName.EMERGENCY: Standing.EMERGENCY,
-    InputName.MAINTENANCE_KEY: Standing.MAINTENANCE,
-    InputName.TAMPER: Standing.TAMPER,
-}
-_SWITCHES = {
-    Verb.LOCK: (Standing.LOCKDOWN, True),
-    Verb.UNLOCK: (Standing.LOCKDOWN, False),
-    Verb.CLOSE: (Standing.CLOSURE, True),
-    Verb.OPEN: (Standing.CLOSURE, False),
-    Verb.BEGIN_MAINTENANCE: (Standing.MAINTENANCE, True),
-    Verb.END_MAINTENANCE: (Standing.MAINTENANCE, False),
-}
-_PASSAGE = frozenset({InputName.PASSAGE, InputName.PASSAGE_EXIT})
-_MODE_STATES = {mode.state for mode in MODES.values()} | {State.TESTING}
 # In these the arm is free for one direction, or was until a moment ago.
 _FREE_FOR = {
     State.RELEASED: Direction.ENTRY,
@@ -75,9 +56,10 @@ _IN_A_VISIT = {
     State.REFUSED,
     State.REFERRED,
 }
-_ARRIVALS = {
-    Order.PASS_FIRST: Trigger.ARRIVED,
-    Order.MEASURE_FIRST: Trigger.ARRIVED_TO_MEASURE,
+# Where the turnstile does not tell who walked, nobody can say that somebody did not.
+_UNTOLD = {
+    "passage.not_entered": "passage.unconfirmed",
+    "passage.not_left": "passage.unconfirmed",
 }
 _TRIGGER_OF = {
     Outcome.ADMIT: Trigger.ADMITTED,
@@ -113,12 +95,14 @@ def advance(lane: Lane, event: LaneEvent, policy: Policy) -> tuple[Lane, tuple[R
         ImpossibleTriggerError: a bug; the lane is to be put into its safe state by a restart.
     """
     before = lane
-    lane, told = _with_levels(lane, event, policy)
+    lane, told = with_levels(lane, event, policy)
     candidate, trigger = _interpret(lane, event, policy)
     if isinstance(event, Command):
         refusal = _refusal(before, event, trigger)
         if refusal is not None:
-            return before, (command_record("command.refused", event, refusal),)
+            # What was answered with "not now" is not obeyed later, when it is repeated (S7).
+            kept = _served(before, event) if refusal == "not_now" else before
+            return kept, (command_record("command.refused", event, refusal),)
         lane, candidate = _served(lane, event), _served(candidate, event)
         told = (command_record("command.obeyed", event), *told)
     records: tuple[Record, ...] = ()
@@ -127,98 +111,10 @@ def advance(lane: Lane, event: LaneEvent, policy: Policy) -> tuple[Lane, tuple[R
     elif trigger not in TABLE[lane.state].ignored:
         lane, records = _step(candidate, trigger, event.at_s, policy)
     # else: not the candidate: an ignored pass must leave no holder behind (S6).
-    while (trigger := _level_trigger(lane, event.at_s, policy)) is not None:
+    while (trigger := level_trigger(lane, event.at_s, policy)) is not None:
         lane, more = _step(lane, trigger, event.at_s, policy)
         records += more
     return lane, records + told
-
-
-# ---------------------------------------------------------------------------------------- levels
-
-
-def _with_levels(lane: Lane, event: LaneEvent, policy: Policy) -> tuple[Lane, tuple[Record, ...]]:
-    """Note what outlasts a state; return the records of conditions that begin or end."""
-    match event:
-        case InputChanged(name=InputName.PRESENCE, active=active) if active != lane.present:
-            return replace(lane, present=active), ()
-        case InputChanged(name=name, active=active) if name in _PASSAGE and active != (
-            name in lane.turning
-        ):
-            return replace(lane, turning=lane.turning ^ {name}), ()
-        case InputChanged(name=name, active=active) if name in _LEVELS:
-            return _standing(lane, _LEVELS[name], event.at_s, stands=active)
-        # Pressed again by somebody for whom it is free already: that is no second person.
-        case InputChanged(name=InputName.EXIT_BUTTON, active=True) if (
-            lane.state is not State.LEAVING
-        ):
-            return _with_wish(lane, ExitWish(event.at_s + policy.exit_wish_s)), ()
-        case PassShown(direction=Direction.EXIT, holder=holder):
-            wish = ExitWish(event.at_s + policy.exit_wish_s, holder)
-            return _with_wish(lane, wish), tuple(_duress(event))
-        case PassShown():
-            return lane, tuple(_duress(event))
-        case Command(verb=verb) if verb in _SWITCHES:
-            standing, stands = _SWITCHES[verb]
-            return _standing(lane, standing, event.at_s, stands=stands, by=event.by)
-        case Command(verb=Verb.RELEASE_EXIT, expires_at_s=expires_at_s):
-            until_s = min(event.at_s + policy.exit_wish_s, expires_at_s)
-            return _with_wish(lane, ExitWish(until_s, commanded_by=event.by)), ()
-        case SensorTrust(distrust=distrust) if distrust is not lane.distrust:
-            # What was against it once in an attempt stays against that attempt.
-            visit = replace(lane.visit, distrust=distrust or lane.visit.distrust)
-            return replace(lane, distrust=distrust, visit=visit), ()
-        case _:
-            return lane, ()
-
-
-def _with_wish(lane: Lane, wish: ExitWish) -> Lane:
-    return replace(lane, exit_wish=wish)
-
-
-def _standing(
-    lane: Lane, standing: Standing, at_s: float, *, stands: bool, by: str | None = None
-) -> tuple[Lane, tuple[Record, ...]]:
-    if stands == (standing in lane.standing):
-        return lane, ()
-    mode = MODES[standing]
-    record = Record(mode.begun if stands else mode.over, at_s, {} if by is None else {"by": by})
-    return replace(lane, standing=lane.standing ^ {standing}), (record,)
-
-
-def _duress(shown: PassShown) -> Iterator[Record]:
-    """Tell silently of a pass that is shown under threat; nothing else differs."""
-    holder = shown.holder
-    if holder is not None and holder.duress:
-        data = {"subject": holder.subject, "direction": shown.direction.value}
-        yield Record("duress.shown", shown.at_s, data)
-
-
-def _level_trigger(lane: Lane, at_s: float, policy: Policy) -> Trigger | None:
-    """Return what a standing level means to the state that the lane is in by now, if anything."""
-    steps = TABLE[lane.state].steps
-    return next(
-        (trigger for trigger in _level_triggers(lane, at_s, policy) if trigger in steps), None
-    )
-
-
-def _level_triggers(lane: Lane, at_s: float, policy: Policy) -> Iterator[Trigger]:
-    """Yield what the levels say, what goes first first."""
-    if (
-        mode := next((mode for key, mode in MODES.items() if key in lane.standing), None)
-    ) is not None:
-        if lane.state is not mode.state:
-            yield mode.trigger
-    elif lane.state in _MODE_STATES:
-        yield Trigger.NORMAL
-    yield Trigger.ARM_TURNS if lane.turning else Trigger.ARM_RESTS
-    if lane.exit_wish is not None and at_s < lane.exit_wish.until_s:
-        held = Standing.LOCKDOWN in lane.standing and not policy.exit_in_lockdown
-        allowed = not held or lane.exit_wish.commanded_by is not None
-        yield Trigger.EXIT_REQUESTED if allowed else Trigger.EXIT_REFUSED
-    if not lane.present:
-        yield Trigger.LEFT
-    elif lane.state is State.IDLE:
-        yield _ARRIVALS[policy.order]
 
 
 # --------------------------------------------------------------------------------------- triggers
@@ -227,7 +123,7 @@ def _level_triggers(lane: Lane, at_s: float, policy: Policy) -> Iterator[Trigger
 def _interpret(lane: Lane, event: LaneEvent, policy: Policy) -> tuple[Lane, Trigger | None]:
     """Return what an event means to the table, and the lane as it is if the table takes it."""
     match event:
-        case InputChanged(name=name, active=True) if name in _PASSAGE:
+        case InputChanged(name=name, active=True) if name in PASSAGE:
             return lane, _turn(lane, name, event.at_s, policy)
         case InputChanged(name=InputName.STAFF_RELEASE, active=True):
             return _released_by(lane, "staff"), Trigger.ENTRY_COMMANDED
@@ -345,13 +241,15 @@ def _refusal(lane: Lane, command: Command, trigger: Trigger | None) -> str | Non
     served = [id_ for id_, until_s in lane.served if until_s > command.at_s]
     if command.id in served:
         return "repeated"
-    if command.at_s >= command.expires_at_s:
+    if not command.at_s < command.expires_at_s:  # this way round, what is no number is late
         return "late"
     if command.expires_at_s - command.at_s > MAX_COMMAND_S or len(served) >= _MAX_SERVED:
         return "too_many_or_too_long"
     if (command.verb is Verb.TEST) != (command.tested is not None):
         return "malformed"
     if trigger is not None and trigger not in TABLE[lane.state].steps:
+        return "not_now"
+    if command.verb is Verb.END_MAINTENANCE and lane.key:
         return "not_now"
     return None
 
@@ -379,7 +277,10 @@ def _step(
             lane = replace(lane, visit=Visit(lane.visit.number + 1))
         case _:
             pass
-    records = tuple(Record(type_, at_s, data_of(type_, lane, policy)) for type_ in step.records)
+    types = step.records
+    if policy.passage is PassageSignal.NONE and OUTPUTS[lane.state].releases in (ENTRY, EXIT):
+        types = tuple(_UNTOLD.get(type_, type_) for type_ in types)  # a fire ended the release
+    records = tuple(Record(type_, at_s, data_of(type_, lane, policy)) for type_ in types)
     return (lane if step.to is lane.state else _enter(lane, step.to, at_s, policy)), records
 
 

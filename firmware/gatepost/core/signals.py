@@ -61,7 +61,8 @@ def _lamps(*lamps: Lamp) -> frozenset[Lamp]:
     return frozenset(lamps)
 
 
-_SLOW_S, _FAST_S = 0.5, 0.125
+# Not more than three flashes a second: faster ones can bring on a seizure (WCAG 2.3.1).
+_SLOW_S, _FAST_S = 0.5, 0.2
 _GREEN, _AMBER, _RED = Lamp.GREEN, Lamp.AMBER, Lamp.RED
 
 SIGNALS = {
@@ -69,8 +70,8 @@ SIGNALS = {
     Signal.SHOW_PASS: SignalPattern(_lamps(_AMBER), (0.05, 0.1, 0.05)),
     Signal.HOLD_STILL: SignalPattern(_lamps(_AMBER), (0.05,), blink_s=_SLOW_S),
     Signal.TRY_AGAIN: SignalPattern(_lamps(_AMBER), (0.1, 0.1, 0.1, 0.1, 0.1), blink_s=_FAST_S),
-    Signal.GO: SignalPattern(_lamps(_GREEN), (0.3,)),
-    Signal.NO_ENTRY: SignalPattern(_lamps(_RED), (1.0,)),
+    Signal.GO: SignalPattern(_lamps(_GREEN), (0.05,) * 7),
+    Signal.NO_ENTRY: SignalPattern(_lamps(_RED), (0.4, 0.2, 0.4, 0.2, 0.3)),
     # Softer than a refusal: it is no accusation.
     Signal.WAIT_FOR_STAFF: SignalPattern(_lamps(_RED, _AMBER), (0.2, 0.4, 0.6), blink_s=_SLOW_S),
     Signal.LOCKED: SignalPattern(_lamps(_RED), blink_s=_SLOW_S),

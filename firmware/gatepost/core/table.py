@@ -43,6 +43,9 @@ _ARM = frozenset({Trigger.ARM_TURNS, Trigger.ARM_RESTS})
 _PERSON = frozenset({Trigger.ARRIVED, Trigger.ARRIVED_TO_MEASURE, Trigger.LEFT})
 # Modes that let a person who is on the way through the arm finish first.
 _LOWER = frozenset({Trigger.MAINTENANCE, Trigger.LOCKDOWN, Trigger.CLOSURE, Trigger.TAMPER})
+# What does not silence the alarm of an arm: a technician does, who came to see to it.
+_LOWEST = _LOWER - {Trigger.MAINTENANCE}
+_BY_KEY = {Trigger.MAINTENANCE: Step(State.MAINTENANCE)}
 
 
 def _freed(*records: str) -> dict[Trigger, Step]:
@@ -272,9 +275,9 @@ TABLE: dict[State, Row] = {
         _EXIT,
         _BY_STAFF,
         _alarms(),
-        _closed(),
+        _BY_KEY,
         _freed(),
-        ignored=_PASSES | _PERSON | _TEST | {Trigger.EXIT_REFUSED},
+        ignored=_PASSES | _PERSON | _TEST | _LOWEST | {Trigger.EXIT_REFUSED},
     ),
     State.FORCED: _row(
         {Trigger.TIMEOUT: Step(State.CLEARING)},
@@ -284,9 +287,9 @@ TABLE: dict[State, Row] = {
             Trigger.FORCED: Step(State.FORCED, ("passage.forced",)),
             Trigger.TAILGATED: Step(State.FORCED, ("passage.tailgated",)),
         },
-        _closed(),
+        _BY_KEY,
         _freed(),
-        ignored=_PASSES | _PERSON | _ARM | _TEST | {Trigger.EXIT_REFUSED},
+        ignored=_PASSES | _PERSON | _ARM | _TEST | _LOWEST | {Trigger.EXIT_REFUSED},
     ),
     State.FIRE: _mode_row(
         State.FIRE, _counted_nowhere(State.FIRE), ignored=_PASSES | _WISHES | _TEST

@@ -14,6 +14,7 @@ from gatepost_hal.ports import Direction, InputName
 _SAY = {
     Outcome.ADMIT: GUIDANCE[Reason.BELOW_LIMIT].say,
     Outcome.REFER: GUIDANCE[Reason.ABOVE_LIMIT].say,
+    Outcome.DENY: "no entry",  # whatever was measured
 }
 # A turn that nobody was let through for.
 _ALARMS = ("passage.forced", "passage.tailgated", "passage.wrong_way", "passage.free")
@@ -62,7 +63,7 @@ def _who(subject: str | None, category: str | None) -> dict[str, Json]:
 def _alarm_data(lane: Lane, policy: Policy) -> dict[str, Json]:
     data: dict[str, Json] = {"state": lane.state.name.lower()}
     if policy.passage is PassageSignal.PER_DIRECTION:
-        way = Direction.EXIT if InputName.PASSAGE_EXIT in lane.turning else Direction.ENTRY
+        way = Direction.EXIT if lane.turned_by is InputName.PASSAGE_EXIT else Direction.ENTRY
         data["direction"] = way.value
     return data
 

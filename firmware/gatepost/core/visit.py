@@ -81,9 +81,11 @@ class Lane:
     present: bool = False
     standing: frozenset[Standing] = frozenset()
     turning: frozenset[InputName] = frozenset()  # passage contacts that are active
+    turned_by: InputName | None = None  # the contact that last began to tell of a turn
     turned_at_s: float | None = None  # the last turn that was somebody's
     exit_wish: ExitWish | None = None
     leaver: ExitWish | None = None  # whose wish the last release of the exit was
+    key: bool = False  # the technician's, here: nobody elsewhere ends what it began
     tested: Tested | None = None
     served: tuple[tuple[str, float], ...] = ()  # ids of commands, until they expire
     distrust: Reason | None = None  # what speaks against the thermometer now

@@ -46,6 +46,9 @@ from gatepost_hal.ports import (
 HEARTBEAT_S = 0.05
 _HOUSEKEEPING_S = 5.0
 _WATCHDOG_S = 1.0
+# What is pressed when the gate starts was pressed before: a staff button that is stuck must not let
+# somebody in at every restart.
+_FOUND_S = 0.5
 # A command from this machine is obeyed now, or not at all (S7).
 _COMMAND_S = 1.0
 # What the thermometer learns from, and whether the person was let in.
@@ -90,6 +93,7 @@ class Gate:
         self._known_faults = known_faults
         now_s = hardware.clock.now_s()
         self._phases = Phases(now_s)
+        self._found_until_s = now_s + _FOUND_S
         self._next_housekeeping_at_s = now_s
         self._next_watchdog_at_s = now_s
         self._inputs: dict[str, Json] = {}
@@ -179,7 +183,8 @@ class Gate:
                 self._feed(event)
             case InputChanged(name=name, active=active):
                 self._inputs[name.value] = active
-                self._feed(event)
+                if name is not InputName.STAFF_RELEASE or event.at_s >= self._found_until_s:
+                    self._feed(event)
 
     def _feed(self, event: LaneEvent) -> tuple[Record, ...]:
         """Advance the lane: decide, record, act, in this order; in a fire, act before recording."""

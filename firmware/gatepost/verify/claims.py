@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
+from enum import Flag, auto
 from typing import NamedTuple
 
 from gatepost.core.events import (
@@ -31,11 +32,20 @@ EVENTS: tuple[type[LaneEvent], ...] = (
 )
 
 
+class When(Flag):
+    """What a step must do so that a rule can have something to say about it."""
+
+    MOVED = auto()  # it changes anything at all
+    ENTERED = auto()  # it leads to another state
+    SWITCHED = auto()  # it changes what stands
+    TOLD = auto()  # it leaves a record, other than of a command
+    ANY = auto()
+
+
 class Rule(NamedTuple):
     """One sentence that must hold, how it is checked, and where it can have something to say.
 
-    `states` are those before the step. `moves`: only a step that changes something. `site`: only
-    on such sites; on all others the rule is silent.
+    `states` are those before the step; one of `when` must be. `site`: on others it is silent.
     """
 
     name: str
@@ -43,7 +53,7 @@ class Rule(NamedTuple):
     check: Check
     states: frozenset[State]
     events: tuple[type[LaneEvent], ...]
-    moves: bool
+    when: When
     site: Callable[[Policy], bool]
 
 
@@ -57,10 +67,10 @@ class Property:
 
     def rule(
         self,
+        when: When = When.ANY,
+        *,
         states: Collection[State] = frozenset(State),
         events: tuple[type[LaneEvent], ...] = EVENTS,
-        *,
-        moves: bool = False,
         site: Callable[[Policy], bool] = lambda _policy: True,
     ) -> Callable[[Check], Check]:
         """Return a decorator that adds a check; its docstring is the rule in words."""
@@ -68,10 +78,13 @@ class Property:
         def add(check: Check) -> Check:
             words = " ".join((check.__doc__ or "").split())
             name = f"{self.name}.{check.__name__}"
-            self.rules.append(Rule(name, words, check, frozenset(states), events, moves, site))
+            self.rules.append(Rule(name, words, check, frozenset(states), events, when, site))
             return check
 
         return add
+
+
+_Checks = tuple[tuple[int, Check], ...]
 
 
 class Judge:
@@ -82,28 +95,48 @@ class Judge:
             rule for property_ in properties for rule in property_.rules if rule.site(policy)
         ]
         self.counts = [0] * len(self.rules)
-        # For each state and type of event the rules that may have a say: most have none.
-        self._of = {
-            (state, event, moves): tuple(
-                (number, rule.check)
-                for number, rule in enumerate(self.rules)
-                if state in rule.states and event in rule.events and (moves or not rule.moves)
-            )
-            for state in State
-            for event in EVENTS
-            for moves in (False, True)
+        # For each kind of step the rules that may have a say: most have none.
+        self._of: dict[State, dict[type[LaneEvent], list[_Checks]]] = {
+            state: {event: self._by_kind(state, event) for event in EVENTS} for state in State
         }
 
     def broken(self, step: Seen) -> list[Rule]:
         """Return the rules that a step breaks."""
-        before = step.before
+        before, after, types = step.before, step.after, step.types
+        kind = 0
+        if after is not before:
+            kind = 1
+            if after.state is not before.state:
+                kind += 2
+            if after.standing is not before.standing:
+                kind += 4
+        if types and (len(types) > 1 or types[0] not in _OF_COMMANDS):
+            kind += 8
         found: list[Rule] = []
         counts = self.counts
-        for number, check in self._of[before.state, type(step.event), step.after is not before]:
-            holds = check(step)
+        for number, check in self._of[before.state][type(step.event)][kind]:
+            try:
+                holds = check(step)
+            except (LookupError, TypeError, ValueError):
+                holds = (
+                    False  # a broken lane may lack what the rule reads: a record's data, samples
+                )
             if holds is None:
                 continue
             counts[number] += 1
             if not holds:
                 found.append(self.rules[number])
         return found
+
+    def _by_kind(self, state: State, event: type[LaneEvent]) -> list[_Checks]:
+        return [
+            tuple(
+                (number, rule.check)
+                for number, rule in enumerate(self.rules)
+                if state in rule.states and event in rule.events and rule.when & (kind | When.ANY)
+            )
+            for kind in map(When, range(16))
+        ]
+
+
+_OF_COMMANDS = ("command.obeyed", "command.refused")

@@ -9,9 +9,12 @@ from typing import Any
 
 from gatepost.core.events import Command, LaneEvent, Record, SensorTrust, Tick
 from gatepost.core.lane import advance
-from gatepost.core.states import State
+from gatepost.core.rules import Decision, Outcome
+from gatepost.core.screening import Reason, Verdict, Zone
+from gatepost.core.states import Standing, State
 from gatepost.core.visit import ExitWish, Lane, Policy, Visit
 from gatepost.verify.world import FRESH_S, RESIDENT, SERVED, SOON_S, Happening, happenings
+from gatepost_hal.ports import Reading
 
 # Only in these does a step read what was measured, what was decided, or who leaves.
 _MEASURED = (State.AWAITING_PASS, State.MEASURING, State.PAUSING)
@@ -53,6 +56,7 @@ class Seen:
     happening: Happening
     tainted: bool  # the thermometer was not believed during the attempt
     types: tuple[str, ...]  # of the records, in order
+    obeys: bool | None = None  # whether it is a command that acts; None is not asked yet
 
     @property
     def enters(self) -> State | None:
@@ -116,22 +120,23 @@ def walk(
         todo.append(node)
         return node
 
-    key = _key(Lane(), policy, 0.0)
-    arrive(Node(_lane(key)), (key, False, False))
+    arrive(
+        Node(_lane(_normalised(Lane(), policy, 0.0))),
+        (_normalised(Lane(), policy, 0.0), False, False),
+    )
     menus: dict[object, tuple[Happening, ...]] = {}
     try:
         while todo:
             node = todo.popleft()
             for happening in _menu(menus, node.lane, policy):
-                for seen, key, doubted, tainted in _steps(node, happening, policy, crash):
+                for seen, place in _steps(node, happening, policy, crash):
                     found.transitions += 1
                     see(seen, node)
-                    if key is None:
+                    if place is None:
                         continue
-                    after = known.get((key, doubted, tainted)) or arrive(
-                        Node(_lane(key), doubted, tainted, node, happening.words),
-                        (key, doubted, tainted),
-                    )
+                    after = known.get(place)
+                    if after is None:
+                        after = arrive(_node(place, node, happening), place)
                     if happening.calms and after is not node:
                         node.calmer.append(after)
     except EnoughError:
@@ -150,6 +155,12 @@ def _menu(
 
 
 _Key = tuple[Any, ...]
+_Place = tuple[_Key, bool, bool]  # the fields of a node
+
+
+def _node(place: _Place, parent: Node, happening: Happening) -> Node:
+    key, doubted, tainted = place
+    return Node(_lane(key), doubted, tainted, parent, happening.words)
 
 
 def _steps(
@@ -157,8 +168,8 @@ def _steps(
     happening: Happening,
     policy: Policy,
     crash: Callable[[Node, Happening, Exception], None],
-) -> Iterator[tuple[Seen, _Key | None, bool, bool]]:
-    """Yield each step of a happening, and with the last one where it leads.
+) -> Iterator[tuple[Seen, _Place | None]]:
+    """Yield each step of a happening, and where it leads, if that may be another place.
 
     The steps of a whole attempt to measure are checked, but only what is between two lone samples
     is a place to go on from: it says all that a part of an attempt can.
@@ -166,6 +177,8 @@ def _steps(
     lane, doubted, tainted = node.lane, node.doubted, node.tainted
     if happening.recently_turned:
         lane = replace(lane, turned_at_s=0.0)
+    if happening.by_key and Standing.MAINTENANCE in lane.standing:
+        lane = replace(lane, key=True)
     if happening.served is not None:
         lane = replace(lane, served=happening.served)
     last = len(happening.events) - 1
@@ -183,12 +196,16 @@ def _steps(
         seen = Seen(lane, event, after, records, policy, happening, was_tainted, types)
         # When an attempt has ended, the rest of the samples belongs to nobody; a command that is
         # repeated comes in any case.
-        goes_on = after.state is node.lane.state or isinstance(event, Command)
-        if number == last or not goes_on:
-            tainted = tainted if after.state in _MEASURED else doubted
-            yield seen, _key(after, policy, event.at_s), doubted, tainted
+        is_command = isinstance(event, Command)
+        is_over = after.state is not node.lane.state and not is_command
+        is_place = is_over or is_command or number == last
+        if not is_place or (after is node.lane and doubted is node.doubted):
+            yield seen, None
+        else:
+            taints = tainted if after.state in _MEASURED else doubted
+            yield seen, (_normalised(after, policy, event.at_s), doubted, taints)
+        if is_over:
             return
-        yield seen, None, doubted, tainted
         lane = after
 
 
@@ -199,7 +216,7 @@ _AT = {field_.name: number for number, field_ in enumerate(fields(Lane))}
 _VISIT = attrgetter(*(field_.name for field_ in fields(Visit)))
 
 
-def _key(lane: Lane, policy: Policy, now_s: float) -> _Key:
+def _normalised(lane: Lane, policy: Policy, now_s: float) -> _Key:
     """Return the fields of the lane as it is known to the walk, and those of its visit."""
     values = list(_LANE(lane))
     deadline_at_s = lane.deadline_at_s
@@ -207,6 +224,8 @@ def _key(lane: Lane, policy: Policy, now_s: float) -> _Key:
     if deadline_at_s is not None:
         values[_AT["deadline_at_s"]] = deadline_at_s - lane.entered_at_s
     values[_AT["turned_at_s"]] = None
+    values[_AT["turned_by"]] = None
+    values[_AT["key"]] = False
     values[_AT["exit_wish"]] = _known_wish(lane.exit_wish, policy, now_s)
     values[_AT["leaver"]] = _SOMEBODY if lane.state in _LEFT_BY else None
     if lane.state is not State.TESTING:
@@ -223,8 +242,19 @@ def _lane(key: _Key) -> Lane:
 
 
 _SOMEBODY = ExitWish(FRESH_S, RESIDENT, "centre")
-_NOBODY = Visit(1)
 _BY_SOMEBODY = Visit(1, released_by="somebody")
+# Where no visit is under way, the one before has left all that it can, and all of it the best that
+# there is: nothing of it may be taken for the next person's.
+_LEFT_OVER = Visit(
+    1,
+    holder=RESIDENT,
+    attempt=1,
+    near_limit=True,
+    samples=tuple(Reading(SOON_S, object_c, 24.0) for object_c in (34.1, 34.2, 34.15)),
+    verdict=Verdict(Zone.PASS, Reason.BELOW_LIMIT, index_c=36.58),
+    decision=Decision(Outcome.ADMIT, ()),
+    released_by="somebody",
+)
 
 
 def _known_wish(wish: ExitWish | None, policy: Policy, now_s: float) -> ExitWish | None:
@@ -240,12 +270,14 @@ def _known_visit(lane: Lane) -> Visit:
     if state in _MEASURED:
         return _measured_visit(visit, state)
     if state not in _ADMITTED and state not in _TOLD:
-        return _NOBODY
+        return _LEFT_OVER
     if visit.released_by is not None:
         return _BY_SOMEBODY
     holder = None if state is State.REFUSED else visit.holder and RESIDENT
     decision = visit.decision and visit.decision._replace(rules=())
-    return Visit(1, holder=holder, decision=decision)
+    if state in _ADMITTED:
+        return Visit(1, holder=holder, decision=decision)
+    return replace(_LEFT_OVER, holder=holder, decision=decision, released_by=None)
 
 
 def _measured_visit(visit: Visit, state: State) -> Visit:
@@ -253,7 +285,7 @@ def _measured_visit(visit: Visit, state: State) -> Visit:
     objection = visit.objection if visit.objection and visit.objection.blocks else None
     visit = replace(visit, number=1, holder=visit.holder and RESIDENT, objection=objection)
     if state is State.PAUSING:
-        return replace(visit, samples=(), verdict=None, distrust=None)
+        return replace(visit, samples=_LEFT_OVER.samples, verdict=_LEFT_OVER.verdict, distrust=None)
     # A sensor that repeats itself for ever: three equal samples say all of it.
     runs = (list(run) for _, run in groupby(visit.samples, lambda sample: sample.object_c))
     samples = tuple(sample._replace(at_s=SOON_S) for run in runs for sample in run[:3])

@@ -1,9 +1,10 @@
 """The nine safety properties, S1 to S9, in order."""
 
 from gatepost.verify.claims import Property
+from gatepost.verify.rules_disk import S5
 from gatepost.verify.rules_levels import S3, S6, S7
 from gatepost.verify.rules_measure import S4
-from gatepost.verify.rules_release import S1, S2, S5
+from gatepost.verify.rules_release import S1, S2
 from gatepost.verify.rules_told import S9
 
 # What it says is about the walk as a whole, so it has no rules over single steps.

@@ -95,7 +95,7 @@ class Report:
 
 
 def verify(sites: Mapping[str, Policy] = SITES, *, first: bool = False) -> Report:
-    """Walk over the sites, and check all properties; with `first`, up to the first violation."""
+    """Walk over the sites, and check all properties; with `first`, up to the first bad step."""
     begin_s = perf_counter()
     if first or len(sites) == 1:
         reports = _one_after_another(sites, first=first)
@@ -141,20 +141,23 @@ class _Witness:
         self._first = first
 
     def see(self, step: Seen, node: Node) -> None:
-        for rule in self._judge.broken(step):
+        broken = self._judge.broken(step)
+        for rule in broken:
             self._note(rule.name, rule.words, _told(node, step))
+        if broken and self._first:
+            raise EnoughError
 
     def crash(self, node: Node, happening: Happening, error: Exception) -> None:
-        line = f"then {happening.words}: {type(error).__name__}: {error}"
+        line = f"  then {happening.words}: {type(error).__name__}: {error}"
         self._note(*NEVER_RAISES, (*_way_to(node), line))
+        if self._first:
+            raise EnoughError
 
     def conclude(self, found: Walk) -> None:
         """Check what can be told of the walk as a whole."""
         rules = self._judge.rules
         checks = self.report.checks
-        checks |= {
-            rule.name: count for rule, count in zip(rules, self._judge.counts, strict=True)
-        }
+        checks |= {rule.name: count for rule, count in zip(rules, self._judge.counts, strict=True)}
         checks[NEVER_RAISES[0]] = found.transitions
         checks[BEGINS_SAFELY[0]] = 1
         checks[NO_TRAP[0]] = len(found.nodes)
@@ -174,8 +177,6 @@ class _Witness:
             if len(told) < _MAX_STORIES:
                 stories.append(story)
         violations[rule] = violations.get(rule, 0) + 1
-        if self._first and lines:
-            raise EnoughError
 
 
 def _way_to(node: Node) -> tuple[str, ...]:

@@ -2,18 +2,32 @@
 
 from gatepost.core.events import Command, PassShown, Tick
 from gatepost.core.rules import Outcome
-from gatepost.core.screening import Zone
+from gatepost.core.screening import Reason, Zone
 from gatepost.core.states import State
 from gatepost.core.visit import Order
-from gatepost.verify.claims import Property
+from gatepost.verify.claims import Property, When
 from gatepost.verify.explore import Seen
-from gatepost.verify.terms import index_of, is_measured, is_near, is_passing, record_of
+from gatepost.verify.measured import is_feverish, is_near, is_passing
+from gatepost.verify.terms import record_of
 from gatepost_hal.ports import InputChanged, InputName, Reading, SensorFault
 
 S4 = Property("S4", "no information is never a pass: it is measured again, then staff decides")
 
 _VISIT = frozenset({State.AWAITING_PASS, State.MEASURING, State.PAUSING})
 _CONCLUSIONS = ("visit.admitted", "visit.rechecked", "visit.referred")
+_REASONS = {
+    "an attempt: passing": Reason.BELOW_LIMIT,
+    "an attempt: near the limit, below it": Reason.NEAR_LIMIT,
+    "an attempt: near the limit, above it": Reason.NEAR_LIMIT,
+    "an attempt: feverish": Reason.ABOVE_LIMIT,
+    "an attempt: noisy": Reason.MOVING,
+    "an attempt: a hat": Reason.NO_FOREHEAD,
+    "an attempt: cold": Reason.COLD,
+    "an attempt: a cup of tea": Reason.TOO_HOT,
+    "an attempt: a hot room": Reason.AMBIENT,
+    "an attempt: no ambient": Reason.NO_NUMBER,
+    "an attempt: infinite": Reason.NO_NUMBER,
+}
 # After an attempt without information: once more, or staff; and who has gone, or wishes to leave.
 _SENT_AWAY = frozenset({State.PAUSING, State.REFERRED, State.IDLE, State.LEAVING})
 
@@ -35,7 +49,7 @@ def a_bad_attempt_teaches_nothing(step: Seen) -> bool | None:
     return step.after.state in _SENT_AWAY | {State.MEASURING} and "visit.admitted" not in step.types
 
 
-@S4.rule(states={State.MEASURING})
+@S4.rule(When.ENTERED, states={State.MEASURING})
 def while_distrusted_nothing_is_learnt(step: Seen) -> bool | None:
     """An attempt during which the thermometer was not believed is no information, to its end."""
     if not step.tainted or not _concludes(step):
@@ -66,7 +80,7 @@ def a_stale_sample_is_none(step: Seen) -> bool | None:
     return step.after is step.before and not step.records
 
 
-@S4.rule(states=_VISIT, moves=True)
+@S4.rule(When.MOVED, states=_VISIT)
 def the_samples_are_those_of_the_attempt(step: Seen) -> bool | None:
     """Samples are what came in this attempt, all of it, and nothing else; a new one has none."""
     before, after = step.before, step.after
@@ -82,7 +96,7 @@ def the_samples_are_those_of_the_attempt(step: Seen) -> bool | None:
     return after.visit.samples == samples
 
 
-@S4.rule(states=frozenset(State) - _VISIT, moves=True)
+@S4.rule(When.ENTERED, states=frozenset(State) - _VISIT)
 def a_visit_begins_with_nothing(step: Seen) -> bool | None:
     """Whoever begins a visit brings nothing that was measured or decided of anybody before."""
     if step.after.state not in (State.AWAITING_PASS, State.MEASURING):
@@ -97,7 +111,7 @@ def a_visit_begins_with_nothing(step: Seen) -> bool | None:
     )
 
 
-@S4.rule(moves=True)
+@S4.rule(When.ENTERED)
 def an_attempt_begins_with_nothing(step: Seen) -> bool | None:
     """An attempt to measure knows of the ones before only how many, and whether one was near."""
     if step.enters is not State.MEASURING:
@@ -126,7 +140,7 @@ def missing_samples_are_no_information(step: Seen) -> bool | None:
     )
 
 
-@S4.rule(states={State.MEASURING})
+@S4.rule(When.ENTERED, states={State.MEASURING})
 def an_attempt_ends_as_it_was(step: Seen) -> bool | None:
     """On to a pass, or in, only by samples that justify it; a fever is always staff's."""
     if not _concludes(step):
@@ -138,13 +152,36 @@ def an_attempt_ends_as_it_was(step: Seen) -> bool | None:
     if step.after.state in (State.AWAITING_PASS, State.DECIDING):
         has_pass = step.before.visit.holder is not None
         return passes and (step.after.state is State.DECIDING) == has_pass
-    is_feverish = is_measured(samples) and index_of(samples) > 37.5
-    if is_feverish and not step.tainted and not step.is_late:
+    if is_feverish(samples) and not step.tainted and not step.is_late:
         return "visit.referred" in step.types
-    return step.tainted or step.is_late or not passes
+    # Who passed, and shows no pass yet, makes room for somebody who wishes to leave.
+    return step.tainted or step.is_late or not passes or "exit.released" in step.types
 
 
-@S4.rule(states={State.MEASURING})
+@S4.rule(When.ENTERED, states={State.MEASURING})
+def what_was_wrong_is_told_as_it_was(step: Seen) -> bool | None:
+    """What the samples say against themselves goes before a doubt about the thermometer."""
+    told = record_of(step, *_CONCLUSIONS)
+    reason = _REASONS.get(step.happening.words)
+    # Of an attempt as a whole: a lone sample before it may change what it is.
+    is_whole = step.before.visit.samples == step.happening.events[:-1]
+    if reason is None or told is None or not is_whole:
+        return None
+    if step.happening.teaches and step.tainted:
+        reason = Reason.DISTURBED
+    return told.data["reason"] == reason.value
+
+
+@S4.rule(When.TOLD, states=_VISIT)
+def near_the_limit_one_look_is_not_enough(step: Seen) -> bool | None:
+    """Near the limit nobody is admitted but at a second look, when the first was near it too."""
+    told = record_of(step, "visit.admitted")
+    if told is None or told.data["zone"] != Zone.RECHECK.value:
+        return None
+    return step.before.visit.near_limit and told.data["attempt"] == step.policy.measure_attempts
+
+
+@S4.rule(When.ENTERED, states={State.MEASURING})
 def after_the_last_attempt_staff_decides(step: Seen) -> bool | None:
     """There are only so many attempts; what is near the limit, or nothing, then is staff's."""
     if not _concludes(step):
@@ -152,10 +189,10 @@ def after_the_last_attempt_staff_decides(step: Seen) -> bool | None:
     attempt = step.before.visit.attempt
     if attempt >= step.policy.measure_attempts:
         return "visit.rechecked" not in step.types
-    return 1 <= attempt
+    return attempt >= 1
 
 
-@S4.rule(states={State.PAUSING}, moves=True)
+@S4.rule(states={State.PAUSING}, events=(Tick,))
 def a_pause_leads_to_a_measurement(step: Seen) -> bool | None:
     """Time alone brings nobody on but to the next attempt."""
     if not step.is_late:
@@ -163,7 +200,7 @@ def a_pause_leads_to_a_measurement(step: Seen) -> bool | None:
     return step.after.state is State.MEASURING
 
 
-@S4.rule(states=_VISIT, moves=True)
+@S4.rule(When.MOVED, states=_VISIT)
 def near_is_remembered_as_it_was(step: Seen) -> bool | None:
     """That an attempt was near the limit is noted when it was, and stays with this visit."""
     before, after = step.before.visit, step.after.visit
@@ -175,19 +212,18 @@ def near_is_remembered_as_it_was(step: Seen) -> bool | None:
     return step.before.state is State.MEASURING and not step.tainted and is_near(samples)
 
 
-@S4.rule(states=_VISIT)
+@S4.rule(states={State.MEASURING, State.AWAITING_PASS})
 def a_doubt_stays_with_the_attempt(step: Seen) -> bool | None:
     """What once spoke against the thermometer in an attempt speaks against it to its end."""
     before, after = step.before.visit, step.after.visit
-    if step.after.state is not step.before.state or step.before.state is State.PAUSING:
-        return None
-    if after.number != before.number:
+    is_on = step.before.state is State.MEASURING or before.verdict is not None
+    if not is_on or step.after.state is not step.before.state:
         return None
     distrust = getattr(step.event, "distrust", None)
     return after.distrust is (distrust or before.distrust)
 
 
-@S4.rule(states={State.REFERRED}, moves=True)
+@S4.rule(When.ENTERED, states={State.REFERRED})
 def only_staff_lets_in_who_was_referred(step: Seen) -> bool | None:
     """Who was referred is measured no more and shows no pass: staff's word, or nothing."""
     if step.after.state in _VISIT:
@@ -200,9 +236,9 @@ def only_staff_lets_in_who_was_referred(step: Seen) -> bool | None:
 
 
 @S4.rule(
+    When.MOVED,
     states={State.AWAITING_PASS},
     events=(PassShown,),
-    moves=True,
     site=lambda policy: policy.order is Order.MEASURE_FIRST,
 )
 def measured_first_is_decided_then(step: Seen) -> bool | None:

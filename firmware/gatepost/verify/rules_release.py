@@ -1,28 +1,28 @@
-"""S1, S2 and S5: what energises a relay, for how long, what became of it, and its record."""
+"""S1 and S2: what energises a relay, for how long, and what became of it."""
 
 from gatepost.core.events import Command, PassShown, Tested, Tick, Verb, Written
 from gatepost.core.lane import output_of, release_s
 from gatepost.core.states import Span, Standing, State
-from gatepost.core.visit import PassageSignal, Policy
-from gatepost.verify.claims import Property
+from gatepost.core.visit import PassageSignal
+from gatepost.verify.claims import Property, When
 from gatepost.verify.explore import Seen
+from gatepost.verify.measured import is_passing
 from gatepost.verify.terms import (
     ADMITTED,
     BOTH,
     ENTRY,
     EXIT,
     FREEING,
-    IN_THE_ARM,
     LET_OUT,
+    MODE_STATES,
     UNCOUNTED,
     frees,
+    has_contact,
     highest,
     is_held_in,
     is_in_time,
-    is_passing,
     is_right_after_a_turn,
     is_right_way,
-    record_of,
     turn_of,
     wish_at,
 )
@@ -32,7 +32,6 @@ S1 = Property(
     "S1", "a relay is energised only by an admission, a command, a wish to leave, or for a test"
 )
 S2 = Property("S2", "a release ends by itself, lets one person through, and is told of once")
-S5 = Property("S5", "an entry has its record on disk first; an exit waits for no disk")
 
 _RELEASES = frozenset({State.RELEASED, State.LEAVING, State.TESTING})
 _SPANS = {
@@ -52,6 +51,7 @@ _SPANS = {
 }
 _ENTRY_OUTCOMES = ("passage.entered", "passage.not_entered", "passage.unconfirmed")
 _EXIT_OUTCOMES = ("passage.left", "passage.not_left", "passage.unconfirmed")
+_RELEASE_BEFORE = {State.ENTRY_ENDING: State.RELEASED, State.EXIT_ENDING: State.LEAVING}
 _OUTCOMES = frozenset(_ENTRY_OUTCOMES + _EXIT_OUTCOMES)
 _TURNS = frozenset(
     {
@@ -64,15 +64,14 @@ _TURNS = frozenset(
     }
 )
 _TESTED_WAY = {Tested.ENTRY_RELAY: ENTRY, Tested.EXIT_RELAY: EXIT}
-# In these a wish to leave is granted at once, whatever became of the disk.
-_EXIT_AT_ONCE = frozenset(State) - IN_THE_ARM - ADMITTED - UNCOUNTED | {State.MAINTENANCE}
-_EXIT_AT_ONCE -= {State.MEASURING, State.PAUSING}
+# An alarm, or a mode that was waiting for the release to end, or somebody else's wish to leave.
+_AFTER_AN_ALARM = MODE_STATES - {State.TESTING} | {State.FORCED, State.LEAVING}
 
 
 # ---------------------------------------------------------------------------------------- S1
 
 
-@S1.rule(moves=True)
+@S1.rule(When.ENTERED)
 def entry_begins(step: Seen) -> bool | None:
     """The entry is freed alone only from DECIDING, when its record was written."""
     if not step.enters or frees(step.after) != ENTRY or step.after.state is State.TESTING:
@@ -81,7 +80,7 @@ def entry_begins(step: Seen) -> bool | None:
     return written and step.before.state is State.DECIDING and step.after.state is State.RELEASED
 
 
-@S1.rule(moves=True)
+@S1.rule(When.ENTERED)
 def entry_is_justified(step: Seen) -> bool | None:
     """An entry is decided only by the samples of this visit with a good pass, or by staff."""
     if step.enters is not State.DECIDING:
@@ -117,7 +116,7 @@ def _is_admission(step: Seen) -> bool:
     )
 
 
-@S1.rule(events=(PassShown,), moves=True)
+@S1.rule(events=(PassShown,))
 def a_blocked_pass_is_no_pass(step: Seen) -> bool | None:
     """An unknown pass, or one that anti-passback blocks, brings nobody a step towards the entry."""
     shown = step.event
@@ -126,10 +125,12 @@ def a_blocked_pass_is_no_pass(step: Seen) -> bool | None:
     blocks = shown.objection is not None and shown.objection.blocks
     if shown.holder is not None and (shown.holder.duress or not blocks):
         return None
+    if step.after is step.before:
+        return True
     return step.after.state not in (State.MEASURING, State.DECIDING, State.RELEASED)
 
 
-@S1.rule(moves=True)
+@S1.rule(When.MOVED)
 def the_pass_is_the_visits_own(step: Seen) -> bool | None:
     """Whose visit it is changes only by the pass that is shown now, and then the objection too."""
     before, after, shown = step.before.visit, step.after.visit, step.event
@@ -146,7 +147,7 @@ def the_pass_is_the_visits_own(step: Seen) -> bool | None:
     )
 
 
-@S1.rule(states=ADMITTED, moves=True)
+@S1.rule(When.MOVED, states=ADMITTED)
 def the_visit_stays(step: Seen) -> bool | None:
     """Who was decided on is who is released, and whose passage is waited for."""
     if step.after.state not in ADMITTED:
@@ -160,9 +161,9 @@ def the_visit_stays(step: Seen) -> bool | None:
     )
 
 
-@S1.rule(moves=True)
+@S1.rule(When.ENTERED | When.TOLD)
 def exit_begins(step: Seen) -> bool | None:
-    """The exit is freed alone only by a wish to leave that has not lapsed, and no lock-down holds."""
+    """The exit is freed alone only by a wish that has not lapsed and that no lock-down holds."""
     begins = bool(step.enters) and frees(step.after) == EXIT
     if not (begins or "exit.released" in step.types) or step.after.state is State.TESTING:
         return None
@@ -176,7 +177,7 @@ def exit_begins(step: Seen) -> bool | None:
     )
 
 
-@S1.rule(moves=True)
+@S1.rule(When.MOVED)
 def a_test_is_commanded(step: Seen) -> bool | None:
     """An output is tested only in maintenance, by a command in time, and that output alone."""
     if step.after.state is not State.TESTING:
@@ -198,13 +199,13 @@ def a_test_is_commanded(step: Seen) -> bool | None:
     )
 
 
-@S1.rule(moves=True)
+@S1.rule(When.ENTERED | When.SWITCHED)
 def both_ways(step: Seen) -> bool:
     """Both ways are free while a fire or an emergency stands, and never otherwise."""
     return (frees(step.after) == BOTH) == bool(step.after.standing & FREEING)
 
 
-@S1.rule(moves=True)
+@S1.rule(When.ENTERED | When.SWITCHED)
 def only_these_release(step: Seen) -> bool | None:
     """Nothing is energised but in the five states that are made for it."""
     if not frees(step.after):
@@ -220,7 +221,7 @@ def _is_new_release(step: Seen) -> bool:
     return step.before.state is State.LEAVING and "exit.released" in step.types
 
 
-@S2.rule(moves=True)
+@S2.rule(When.MOVED)
 def nothing_moves_a_deadline(step: Seen) -> bool | None:
     """A state ends when it said on its first instant that it would; none but it sets that."""
     before, after = step.before, step.after
@@ -232,7 +233,7 @@ def nothing_moves_a_deadline(step: Seen) -> bool | None:
     return (after.entered_at_s, after.deadline_at_s) == (step.at_s, until_s)
 
 
-@S2.rule(moves=True)
+@S2.rule(When.ENTERED | When.TOLD)
 def the_relay_has_an_end(step: Seen) -> bool | None:
     """The driver is told an end with every release of one way: the pulse, or the state's own."""
     lane = step.after
@@ -251,10 +252,10 @@ def a_release_ends_in_time(step: Seen) -> bool | None:
     return bool(step.enters) or _is_new_release(step)
 
 
-@S2.rule(states=_RELEASES, moves=True)
+@S2.rule(When.ENTERED, states=_RELEASES)
 def every_way_out_drops_it(step: Seen) -> bool | None:
-    """What ends a release drops its relay, but for a fire or an emergency."""
-    if not step.enters:
+    """What ends a release drops its relay, but for a fire or an emergency, and for the next one."""
+    if not step.enters or "exit.released" in step.types:
         return None
     return not frees(step.after) & frees(step.before) or bool(step.after.standing & FREEING)
 
@@ -273,7 +274,11 @@ def _outcome(step: Seen) -> str | None:
             return "passage.unconfirmed" if policy.passage is PassageSignal.NONE else None
         if step.is_late:
             return f"passage.{not_done}"
-    return f"passage.{not_done}" if step.after.standing & FREEING else None
+    if not step.after.standing & FREEING:
+        return None
+    # Where no contact tells, nobody can say that somebody did not walk.
+    is_unknown = policy.passage is PassageSignal.NONE and before.state in _RELEASES
+    return "passage.unconfirmed" if is_unknown else f"passage.{not_done}"
 
 
 @S2.rule(states=ADMITTED | LET_OUT)
@@ -296,7 +301,16 @@ def one_outcome(step: Seen) -> bool:
             return before is after
 
 
-@S2.rule(states=frozenset(State) - ADMITTED - LET_OUT)
+@S2.rule(When.ENTERED, site=has_contact)
+def a_turn_is_waited_for_after_a_release_alone(step: Seen) -> bool | None:
+    """What waits for a turn that began in time follows a release whose time is over."""
+    release = _RELEASE_BEFORE.get(step.after.state)
+    if release is None:
+        return None
+    return step.before.state is release and step.is_late
+
+
+@S2.rule(When.TOLD, states=frozenset(State) - ADMITTED - LET_OUT)
 def no_outcome_without_a_release(step: Seen) -> bool | None:
     """Nobody is told to have entered or left where nobody was let."""
     if not step.records:
@@ -304,9 +318,9 @@ def no_outcome_without_a_release(step: Seen) -> bool | None:
     return not _OUTCOMES.intersection(step.types)
 
 
-@S2.rule(events=(InputChanged,))
+@S2.rule(events=(InputChanged,), site=has_contact)
 def every_turn_is_told_as_what_it_is(step: Seen) -> bool | None:
-    """A turn is the one that was let, or the wrong way, or a second person's, or forced, or free."""
+    """A turn is who was let, or the wrong way, or a second person, or forced, or free for all."""
     way = turn_of(step.event)
     if way is None:
         return None
@@ -324,62 +338,22 @@ def every_turn_is_told_as_what_it_is(step: Seen) -> bool | None:
     return [type_ for type_ in step.types if type_ in _TURNS] == [told]
 
 
-@S2.rule(moves=True)
+@S2.rule(When.MOVED)
 def turns_are_remembered(step: Seen) -> bool | None:
     """After somebody's turn a second one is known as such, and nothing else is taken for a turn."""
+    before = step.before
     counted = {"passage.entered", "passage.left", "passage.tailgated"}.intersection(step.types)
-    is_second = turn_of(step.event) is not None and is_right_after_a_turn(step.before, step.at_s)
-    if counted or is_second:
+    is_second = turn_of(step.event) is not None and is_right_after_a_turn(before, step.at_s)
+    if counted or (is_second and before.state in UNCOUNTED):
         return step.after.turned_at_s == step.at_s
-    return step.after.turned_at_s == step.before.turned_at_s
+    return step.after.turned_at_s == before.turned_at_s
 
 
-@S2.rule(events=(InputChanged,))
+@S2.rule(events=(InputChanged,), site=has_contact)
 def a_turn_is_the_end_of_a_release(step: Seen) -> bool | None:
     """With the first turn of the arm a release is over, whichever way it turns."""
     if turn_of(step.event) is None or step.before.state not in (State.RELEASED, State.LEAVING):
         return None
-    return step.after.state in (State.ENTERING, State.EXITING, State.FORCED)
-
-
-# ---------------------------------------------------------------------------------------- S5
-
-
-@S5.rule(moves=True)
-def recorded_before_released(step: Seen) -> bool | None:
-    """With the decision to let somebody in comes its record, exactly one, to be written first."""
-    told = [type_ for type_ in step.types if type_ in ("visit.admitted", "entry.commanded")]
-    if step.enters is not State.DECIDING:
-        return not told if step.records else None
-    wanted = "visit.admitted" if step.after.visit.released_by is None else "entry.commanded"
-    return told == [wanted] and not frees(step.after)
-
-
-@S5.rule(states={State.DECIDING})
-def released_when_written(step: Seen) -> bool | None:
-    """A decided entry is released by the word that it is on disk, and by nothing else."""
-    if isinstance(step.event, Written) and step.event.ok:
-        return step.after.state is State.RELEASED and not step.records
-    return step.after.state is not State.RELEASED
-
-
-@S5.rule(states={State.DECIDING}, events=(Written,))
-def not_written_is_refused(step: Seen) -> bool | None:
-    """An entry whose record cannot be written is refused, by whomever it was decided."""
-    if not isinstance(step.event, Written) or step.event.ok:
-        return None
-    if step.after.state is State.LEAVING:  # for somebody else, who has waited for it inside
-        return step.types == ("exit.released",)
-    if step.before.present:
-        return step.after.state is State.REFUSED and not step.records
-    return not frees(step.after) and not step.records
-
-
-@S5.rule(states=_EXIT_AT_ONCE)
-def an_exit_waits_for_no_disk(step: Seen) -> bool | None:
-    """A wish to leave frees the exit in one step, wherever nobody is in the arm or measured."""
-    wish = wish_at(step)
-    if wish is None or wish is step.before.exit_wish or is_held_in(step, wish):
-        return None
-    return step.after.state is State.LEAVING and record_of(step, "exit.released") is not None
-
+    if step.after.state in (State.ENTERING, State.EXITING):
+        return True
+    return "passage.wrong_way" in step.types and step.after.state in _AFTER_AN_ALARM

@@ -2,12 +2,14 @@
 
 from gatepost.core.events import Command, PassShown, Record
 from gatepost.core.lane import output_of
+from gatepost.core.prompts import prompt_of
 from gatepost.core.rules import Outcome
 from gatepost.core.signals import SIGNALS, Signal
 from gatepost.core.states import State
-from gatepost.core.visit import Lane, PassageSignal, Policy
-from gatepost.verify.claims import Property
+from gatepost.core.visit import Lane
+from gatepost.verify.claims import Property, When
 from gatepost.verify.explore import Seen
+from gatepost.verify.measured import DIGITS, index_of
 from gatepost.verify.terms import (
     ADMITTED,
     BOTH,
@@ -16,12 +18,12 @@ from gatepost.verify.terms import (
     LET_OUT,
     MODE_OF,
     frees,
-    index_of,
+    has_contact,
     record_of,
     turn_of,
     wish_at,
 )
-from gatepost_hal.ports import InputChanged, Lamp
+from gatepost_hal.ports import Lamp
 
 S9 = Property("S9", "what the person is told, and what is recorded, is what was decided")
 
@@ -56,8 +58,13 @@ _STATE_OF = {
     "visit.referred": State.REFERRED,
     "visit.denied": State.REFUSED,
 }
-# Where a step may go on to at once: who was decided on has gone, or somebody inside wishes to leave.
+# Where a step may go on to at once: who was decided on has gone, or somebody wishes to leave.
 _ONWARD = frozenset({State.IDLE, State.LEAVING, *MODE_OF.values()})
+_VISIT = frozenset({State.AWAITING_PASS, State.MEASURING, State.PAUSING})
+_ENDS_OF_A_VISIT = frozenset(_OUTCOME_OF) - {"visit.rechecked"} | {
+    "visit.abandoned",
+    "entry.commanded",
+}
 _OF_AN_ENTRY = ("passage.entered", "passage.not_entered")
 _OF_AN_EXIT = ("passage.left", "passage.not_left")
 KNOWN_TYPES = (
@@ -71,14 +78,10 @@ KNOWN_TYPES = (
 )
 
 
-def _has_contact(policy: Policy) -> bool:
-    return policy.passage is not PassageSignal.NONE
-
-
 # ------------------------------------------------------------------------------ lamps and sound
 
 
-@S9.rule(moves=True)
+@S9.rule(When.ENTERED)
 def the_signal_is_what_the_state_means(step: Seen) -> bool:
     """GO when one way is free, EVACUATE when both are, and for all else the signal of the state."""
     lane = step.after
@@ -91,7 +94,7 @@ def the_signal_is_what_the_state_means(step: Seen) -> bool:
     return signal is wanted
 
 
-@S9.rule(moves=True)
+@S9.rule(When.ENTERED)
 def green_is_free(step: Seen) -> bool | None:
     """The green lamp is lit where a way is free, where all lamps are, and where it is tested."""
     if step.after.state is step.before.state:
@@ -100,7 +103,19 @@ def green_is_free(step: Seen) -> bool | None:
     return (Lamp.GREEN in SIGNALS[signal].lamps) == (signal in _GREEN)
 
 
-@S9.rule(moves=True)
+@S9.rule(When.ENTERED)
+def the_words_are_those_of_the_lamps(step: Seen) -> bool:
+    """In words, too, nobody is told to go, to leave, or to wait for staff, but who may or must."""
+    lane = step.after
+    prompt, free = prompt_of(lane), frees(lane)
+    key = None if prompt is None else prompt.key
+    if free and lane.state is not State.TESTING:
+        return key == ("evacuate" if free == BOTH else "go")
+    is_for_staff = lane.state is State.REFERRED
+    return key not in ("evacuate", "go") and (key == "wait_for_staff") == is_for_staff
+
+
+@S9.rule(When.MOVED)
 def the_state_is_what_was_decided(step: Seen) -> bool | None:
     """Let in was admitted, wait for staff was referred, no entry was denied or not recorded."""
     lane = step.after
@@ -125,7 +140,7 @@ def the_state_is_what_was_decided(step: Seen) -> bool | None:
 # ------------------------------------------------------------------------------------- records
 
 
-@S9.rule()
+@S9.rule(When.TOLD)
 def a_record_is_of_now_and_known(step: Seen) -> bool | None:
     """A record has a known type and the instant of its event."""
     if not step.records:
@@ -142,7 +157,7 @@ def _who(record: Record, lane: Lane) -> bool:
     return (data.get("visit"), data.get("subject")) == (visit.number, subject)
 
 
-@S9.rule(moves=True)
+@S9.rule(When.TOLD)
 def a_decision_is_told_as_it_was_made(step: Seen) -> bool | None:
     """The record of a decision has its outcome and its person, and the lane goes where it says."""
     told = [record for record in step.records if record.type in _OUTCOME_OF]
@@ -156,7 +171,14 @@ def a_decision_is_told_as_it_was_made(step: Seen) -> bool | None:
     return _who(record, lane)
 
 
-@S9.rule(moves=True)
+@S9.rule(When.ENTERED | When.TOLD, states=_VISIT)
+def every_visit_has_an_end(step: Seen) -> bool | None:
+    """A visit ends once: decided on, or let in by staff, or abandoned; and then it is told."""
+    told = [type_ for type_ in step.types if type_ in _ENDS_OF_A_VISIT]
+    return len(told) == (step.after.state not in _VISIT)
+
+
+@S9.rule(When.TOLD)
 def an_admission_shows_its_numbers(step: Seen) -> bool | None:
     """The record of an admission has the index that its samples make, and says: please go."""
     record = record_of(step, "visit.admitted")
@@ -165,24 +187,28 @@ def an_admission_shows_its_numbers(step: Seen) -> bool | None:
     samples, index_c = step.after.visit.samples, record.data["index_c"]
     return (
         isinstance(index_c, float)
-        and abs(index_c - index_of(samples)) <= 0.001
+        and abs(index_c - index_of(samples)) <= 10**-DIGITS
         and record.data["samples_c"] == [round(sample.object_c, 2) for sample in samples]
         and record.data["say"] == "please go"
         and record.data["zone"] in ("pass", "recheck")
     )
 
 
-@S9.rule(moves=True)
+@S9.rule(When.TOLD)
 def staffs_word_is_told_with_its_name(step: Seen) -> bool | None:
-    """The record of an entry by staff says by whom."""
+    """The record of an entry by staff says by whom, and for whom, if anybody had come for it."""
     record = record_of(step, "entry.commanded")
     if record is None:
         return None
     by = step.event.by if isinstance(step.event, Command) else "staff"
-    return record.data.get("by") == by and _who(record, step.after)
+    before, visit = step.before.visit, step.after.visit
+    is_for_somebody = step.before.state in _VISIT | {State.REFUSED, State.REFERRED}
+    whose = (before.number, before.holder) if is_for_somebody else (before.number + 1, None)
+    is_theirs = (visit.number, visit.holder) == whose
+    return is_theirs and record.data.get("by") == by and _who(record, step.after)
 
 
-@S9.rule(states=ADMITTED, moves=True)
+@S9.rule(When.TOLD, states=ADMITTED)
 def who_was_let_in_is_who_entered(step: Seen) -> bool | None:
     """What became of an entry is told of the visit, the person and the word that it was let by."""
     record = record_of(step, *_OF_AN_ENTRY, "passage.unconfirmed")
@@ -192,7 +218,7 @@ def who_was_let_in_is_who_entered(step: Seen) -> bool | None:
     return _who(record, step.before) and record.data.get("by") == by
 
 
-@S9.rule(moves=True)
+@S9.rule(When.TOLD)
 def who_wished_is_who_left(step: Seen) -> bool | None:
     """The records of an exit name the one whose wish it was, from the wish to the turn."""
     told = record_of(step, "exit.released", "exit.refused")
@@ -207,7 +233,7 @@ def who_wished_is_who_left(step: Seen) -> bool | None:
     return (told.data.get("subject"), told.data.get("by")) == (subject, wish.commanded_by)
 
 
-@S9.rule(states=LET_OUT, moves=True)
+@S9.rule(When.MOVED, states=LET_OUT)
 def the_leaver_stays(step: Seen) -> bool | None:
     """Whose wish freed the exit stays the same until the turn."""
     if step.after.state not in LET_OUT or "exit.released" in step.types:
@@ -215,13 +241,13 @@ def the_leaver_stays(step: Seen) -> bool | None:
     return step.after.leaver == step.before.leaver
 
 
-@S9.rule(moves=True)
+@S9.rule(When.TOLD)
 def the_wish_granted_is_the_leavers(step: Seen) -> bool | None:
     """Whose wish is granted is who leaves."""
     return step.after.leaver == wish_at(step) if "exit.released" in step.types else None
 
 
-@S9.rule(events=(InputChanged,), site=_has_contact)
+@S9.rule(When.TOLD, site=has_contact)
 def nobody_walked_unless_the_arm_turned(step: Seen) -> bool | None:
     """An entry or exit is told only with a turn of the arm."""
     if record_of(step, "passage.entered", "passage.left") is None:
@@ -229,7 +255,7 @@ def nobody_walked_unless_the_arm_turned(step: Seen) -> bool | None:
     return turn_of(step.event) is not None
 
 
-@S9.rule(site=_has_contact)
+@S9.rule(When.TOLD, site=has_contact)
 def a_contact_leaves_nothing_unconfirmed(step: Seen) -> bool | None:
     """Where the turnstile tells of a turn, nothing is left unconfirmed."""
     if not step.records:
@@ -237,7 +263,7 @@ def a_contact_leaves_nothing_unconfirmed(step: Seen) -> bool | None:
     return "passage.unconfirmed" not in step.types
 
 
-@S9.rule(site=lambda policy: not _has_contact(policy))
+@S9.rule(When.TOLD, site=lambda policy: not has_contact(policy))
 def without_a_contact_nothing_is_claimed(step: Seen) -> bool | None:
     """Where the turnstile tells nothing, nobody is told to have walked."""
     if not step.records:
@@ -255,21 +281,13 @@ def duress_is_told_silently(step: Seen) -> bool | None:
     return step.types.count("duress.shown") == is_threat
 
 
-@S9.rule(states={State.RELEASED, State.LEAVING}, site=lambda policy: not _has_contact(policy))
-def without_a_contact_nobody_is_known_to_have_stayed(step: Seen) -> bool | None:
-    """Where the turnstile tells nothing, a release that began is left unconfirmed, not denied."""
-    if not step.records:
-        return None
-    return record_of(step, "passage.not_entered", "passage.not_left") is None
-
-
-@S9.rule(moves=True)
+@S9.rule(When.MOVED)
 def a_visit_has_one_number(step: Seen) -> bool:
     """A visit keeps its number, and the next one has the next."""
     return step.after.visit.number - step.before.visit.number in (0, 1)
 
 
-@S9.rule(moves=True)
+@S9.rule(When.TOLD)
 def a_condition_is_told_with_who_switched_it(step: Seen) -> bool | None:
     """The record of a condition names whoever commanded it."""
     record = record_of(step, *CONDITION_TYPES)

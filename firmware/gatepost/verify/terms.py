@@ -1,14 +1,11 @@
 """The terms that the rules share: said anew here, and not taken from the code that they check."""
 
-import math
-from statistics import fmean, median
-
 from gatepost.core.events import Command, LaneEvent, PassShown, Record, Verb
 from gatepost.core.lane import output_of
 from gatepost.core.states import Standing, State
 from gatepost.core.visit import ExitWish, Lane, PassageSignal, Policy
 from gatepost.verify.explore import Seen
-from gatepost_hal.ports import Direction, InputChanged, InputName, Reading
+from gatepost_hal.ports import Direction, InputChanged, InputName
 
 ENTRY = frozenset({Direction.ENTRY})
 EXIT = frozenset({Direction.EXIT})
@@ -54,6 +51,8 @@ IN_THE_ARM = frozenset(
     }
 )
 DEFERRING = IN_THE_ARM | {State.DECIDING, State.REFUSED}
+# The alarm of an arm is told to its end; only a technician, fire and emergency go before it.
+ALARMED = frozenset({State.HELD, State.FORCED})
 ADMITTED = frozenset({State.DECIDING, State.RELEASED, State.ENTRY_ENDING})
 LET_OUT = frozenset({State.LEAVING, State.EXIT_ENDING})
 MODE_STATES = frozenset(MODE_OF.values()) | {State.TESTING}
@@ -77,7 +76,7 @@ _SWITCHES = {
 }
 _TAILGATE_S = 2.0
 _HOUR_S = 3600.0
-_MANY = 64
+MANY = 64  # commands that are remembered at the same time
 
 
 def frees(lane: Lane) -> frozenset[Direction]:
@@ -95,7 +94,7 @@ def is_in_time(command: Command, lane: Lane) -> bool:
     remembered = [id_ for id_, until_s in lane.served if until_s > command.at_s]
     return (
         command.id not in remembered
-        and len(remembered) < _MANY
+        and len(remembered) < MANY
         and 0 < command.expires_at_s - command.at_s <= _HOUR_S
         and (command.tested is None) == (command.verb is not Verb.TEST)
     )
@@ -110,8 +109,18 @@ def is_to_be_obeyed(command: Command, lane: Lane) -> bool:
             return lane.state not in NO_ENTRY_BY_STAFF
         case Verb.TEST:
             return lane.state is State.MAINTENANCE
+        case Verb.END_MAINTENANCE:
+            return not lane.key  # nobody elsewhere ends what the technician's key began
         case _:
             return True
+
+
+def obeys(step: Seen) -> bool:
+    """Return whether the event is a command that acts."""
+    if step.obeys is None:
+        command = step.event
+        step.obeys = isinstance(command, Command) and is_to_be_obeyed(command, step.before)
+    return step.obeys
 
 
 def switched(step: Seen) -> tuple[Standing, bool] | None:
@@ -119,8 +128,8 @@ def switched(step: Seen) -> tuple[Standing, bool] | None:
     match step.event:
         case InputChanged(name=name, active=active) if name in _CONTACTS:
             return _CONTACTS[name], active
-        case Command(verb=verb) as command if verb in _SWITCHES:
-            return _SWITCHES[verb] if is_to_be_obeyed(command, step.before) else None
+        case Command(verb=verb) if verb in _SWITCHES:
+            return _SWITCHES[verb] if obeys(step) else None
         case _:
             return None
 
@@ -133,9 +142,15 @@ def wish_of(step: Seen) -> ExitWish | None:
             is_new = step.before.state is not State.LEAVING
             return ExitWish(at_s + step.policy.exit_wish_s) if is_new else None
         case PassShown(at_s=at_s, holder=holder, direction=Direction.EXIT):
-            return ExitWish(at_s + step.policy.exit_wish_s, holder)
+            leaver = step.before.leaver
+            is_read_twice = (
+                step.before.state is State.LEAVING
+                and leaver is not None
+                and leaver.holder == holder
+            )
+            return None if is_read_twice else ExitWish(at_s + step.policy.exit_wish_s, holder)
         case Command(verb=Verb.RELEASE_EXIT) as command:
-            if not is_to_be_obeyed(command, step.before):
+            if not obeys(step):
                 return None
             until_s = min(command.at_s + step.policy.exit_wish_s, command.expires_at_s)
             return ExitWish(until_s, commanded_by=command.by)
@@ -143,9 +158,21 @@ def wish_of(step: Seen) -> ExitWish | None:
             return None
 
 
+def _says(wish: ExitWish) -> tuple[bool, bool]:
+    return wish.commanded_by is not None, wish.holder is not None
+
+
+def wish_noted(step: Seen) -> ExitWish | None:
+    """Return the wish to leave that is known from now on: none gives way to one that says less."""
+    new, waits = wish_of(step), step.before.exit_wish
+    if new is None or waits is None or waits.until_s <= step.at_s:
+        return new or waits
+    return waits if _says(waits) > _says(new) else new
+
+
 def wish_at(step: Seen) -> ExitWish | None:
     """Return the wish to leave that stands at this step, new or from before."""
-    wish = wish_of(step) or step.before.exit_wish
+    wish = wish_noted(step)
     return wish if wish is not None and step.at_s < wish.until_s else None
 
 
@@ -176,49 +203,11 @@ def is_right_after_a_turn(lane: Lane, at_s: float) -> bool:
     return lane.turned_at_s is not None and at_s <= lane.turned_at_s + _TAILGATE_S
 
 
+def has_contact(policy: Policy) -> bool:
+    """Return whether the turnstile tells that somebody walked."""
+    return policy.passage is not PassageSignal.NONE
+
+
 def record_of(step: Seen, *types: str) -> Record | None:
     """Return the first record of one of these types."""
     return next((record for record in step.records if record.type in types), None)
-
-
-# ------------------------------------------------------------------------- what was measured
-
-
-def index_of(samples: tuple[Reading, ...]) -> float:
-    """Return the index of an attempt on the site of the walk, in degrees Celsius."""
-    ambient_c = fmean(sample.ambient_c for sample in samples)
-    return median(sample.object_c for sample in samples) - 0.18 * (ambient_c - 24) + 2.43
-
-
-def is_measured(samples: tuple[Reading, ...]) -> bool:
-    """Return whether samples are those of a bare forehead, held still, and of a part that lives."""
-    objects_c = [sample.object_c for sample in samples]
-    ambients_c = [sample.ambient_c for sample in samples]
-    if len(samples) < 3 or not all(math.isfinite(c) for c in (*objects_c, *ambients_c)):
-        return False
-    skin_c, ambient_c = median(objects_c), fmean(ambients_c)
-    repeated = any(
-        one == two == three
-        for one, two, three in zip(objects_c, objects_c[1:], objects_c[2:], strict=False)
-    )
-    return (
-        not repeated
-        and objects_c[-1] != objects_c[-2]
-        and max(objects_c) - min(objects_c) <= 1.008
-        and max(ambients_c) - min(ambients_c) <= 0.3
-        and 20 <= ambient_c <= 29
-        and 32 <= skin_c <= 43
-        and skin_c - ambient_c >= 4
-        and 35.5 <= index_of(samples) <= 42
-    )
-
-
-def is_passing(samples: tuple[Reading, ...], *, near_before: bool) -> bool:
-    """Return whether they justify an admission: well below the limit, or twice not above it."""
-    limit_c = 37.3 if near_before else 37.1
-    return is_measured(samples) and round(index_of(samples), 3) <= limit_c
-
-
-def is_near(samples: tuple[Reading, ...]) -> bool:
-    """Return whether they are an index so near to the limit that it has to be measured again."""
-    return is_measured(samples) and 37.1 < round(index_of(samples), 3) <= 37.5

@@ -100,8 +100,9 @@ class Happening(NamedTuple):
     """One thing, or a few right after one another.
 
     `teaches`: a measurement in it may count. `calms`: it ends something, or it is time going by.
-    `recently_turned`: somebody went through the arm a moment ago. `served`: the commands that the
-    lane remembers, where not the usual ones.
+    `recently_turned`: somebody went through the arm a moment ago. `by_key`: it is the technician's
+    key that began the maintenance. `served`: the commands that the lane remembers, where not the
+    usual ones.
     """
 
     words: str
@@ -109,6 +110,7 @@ class Happening(NamedTuple):
     teaches: bool = True
     calms: bool = False
     recently_turned: bool = False
+    by_key: bool = False
     served: tuple[tuple[str, float], ...] | None = None
 
 
@@ -161,9 +163,10 @@ def _commands() -> Iterator[Happening]:
         tested = Tested.ENTRY_RELAY if verb is Verb.TEST else None
         calms = verb in (Verb.UNLOCK, Verb.OPEN, Verb.END_MAINTENANCE)
         fresh = Command(SOON_S, "id", verb, "centre", FRESH_S, tested)
-        yield Happening(f"command {verb.value}", (fresh,), calms=calms)
-        yield Happening(f"command {verb.value}, twice", (fresh, fresh))
+        yield Happening(f"command {verb.value}, and again", (fresh, fresh), calms=calms)
         yield Happening(f"command {verb.value}, late", (fresh._replace(expires_at_s=SOON_S),))
+    end = Command(SOON_S, "id", Verb.END_MAINTENANCE, "centre", FRESH_S)
+    yield Happening("command end_maintenance, against the key", (end,), by_key=True)
     for tested in (Tested.EXIT_RELAY, Tested.BUZZER):  # the lamps are as the buzzer
         fresh = Command(SOON_S, "id", Verb.TEST, "centre", FRESH_S, tested)
         yield Happening(f"command test {tested.value}", (fresh,))
@@ -198,7 +201,7 @@ def _times(lane: Lane) -> Iterator[Happening]:
 
 def _readings(lane: Lane) -> Iterator[Happening]:
     samples = len(lane.visit.samples) if lane.state is State.MEASURING else 0
-    if samples < 2 or lane.state is not State.MEASURING:
+    if samples in (0, 1):
         yield Happening("one sample", (Reading(SOON_S, 34.12, 24.0),))
     if samples in (1, 2):
         yield Happening("another sample", (Reading(SOON_S, 34.18, 24.0),))
