@@ -205,11 +205,13 @@ def _readings(lane: Lane) -> Iterator[Happening]:
         yield Happening("one sample", (Reading(SOON_S, 34.12, 24.0),))
     if samples in (1, 2):
         yield Happening("another sample", (Reading(SOON_S, 34.18, 24.0),))
+    # Outside a measurement one sample says all about any of them.
+    objects_c = (34.1, 34.2, 34.15) if lane.state is State.MEASURING else (34.1,)
     for at_s, words in ((0.0, "samples from before"), (-60.0, "old samples")):
-        stale = tuple(Reading(at_s, object_c, 24.0) for object_c in (34.1, 34.2, 34.15))
+        stale = tuple(Reading(at_s, object_c, 24.0) for object_c in objects_c)
         yield Happening(words, stale, teaches=False)
     if lane.state is not State.MEASURING:
-        return  # there one sample says all about any of them
+        return
     for words, (objects_c, ambient_c) in ATTEMPTS.items():
         attempt = tuple(Reading(SOON_S, object_c, ambient_c) for object_c in objects_c)
         # After a lone good sample, what is bad as a whole may be good in part.
