@@ -56,6 +56,11 @@ class Contact:
         device.when_activated = self._edge
         device.when_deactivated = self._edge
 
+    @property
+    def is_active(self) -> bool:
+        """Return the level that was last told."""
+        return self._reported
+
     def refresh(self) -> None:
         """Re-read the level; see `gatepost_hal.ports.Inputs.refresh`."""
         with self._lock:

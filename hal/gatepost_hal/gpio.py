@@ -20,7 +20,13 @@ from gpiozero import DigitalInputDevice, DigitalOutputDevice, GPIOZeroError
 from gpiozero.pins import Factory
 
 from gatepost_hal.contacts import Contact, ContactKind, GpioInputs
-from gatepost_hal.outputs import ExpiringOutput, GpioBuzzer, GpioLamps, GpioTurnstile
+from gatepost_hal.outputs import (
+    ALARM_HOLD_S,
+    ExpiringOutput,
+    GpioBuzzer,
+    GpioLamps,
+    GpioTurnstile,
+)
 from gatepost_hal.ports import Clock, Direction, InputName, Lamp, Mailbox, Timer
 
 
@@ -44,9 +50,6 @@ NORMALLY_CLOSED = frozenset({InputName.FIRE, InputName.EMERGENCY, InputName.TAMP
 # Of these, the ones that free the way.
 FREEING = frozenset({InputName.FIRE, InputName.EMERGENCY})
 
-# Freed by the driver itself for this long, before and without the control loop, which may wait for
-# a disk; the loop renews it. Longer than the 10 s after which systemd kills a loop that hangs.
-ALARM_HOLD_S = 12.0
 # An alarm is over after this much rest: a loose wire must not lock and free the way by turns.
 ALARM_REST_S = 1.0
 # Somebody at the edge of the zone comes and goes; gone is who was not seen for this long.
@@ -144,12 +147,19 @@ class GpioLane:
                 on_active=free_all if name in FREEING else lambda: None,
             )
 
-        self.turnstile = GpioTurnstile({way: relay(pin) for way, pin in pins.relays.items()})
+        def is_alarmed() -> bool:
+            return any(alarm.is_active for alarm in alarms)
+
+        alarms: list[Contact] = []
+        relays = {way: relay(pin) for way, pin in pins.relays.items()}
+        self.turnstile = GpioTurnstile(relays, is_alarmed=is_alarmed)
         lamps = {lamp: output(pin) for lamp, pin in pins.lamps.items()}
         self.lamps = GpioLamps(lamps, clock=clock, timer=timer)
         sounder = ExpiringOutput(output(pins.buzzer), clock=clock, timer=timer)
         self.buzzer = GpioBuzzer(sounder, clock=clock, timer=timer)
-        self.inputs = GpioInputs([contact(name, pin) for name, pin in pins.inputs.items()])
+        contacts = {name: contact(name, pin) for name, pin in pins.inputs.items()}
+        alarms += [contacts[name] for name in FREEING if name in contacts]
+        self.inputs = GpioInputs(list(contacts.values()))
 
     def close(self) -> None:
         """Drop the relays, then give every line back (gpiozero leaves them floating inputs)."""
@@ -161,4 +171,4 @@ class GpioLane:
             # The timer must find nothing more to do on a line that is no longer ours.
             closing.callback(self.lamps.show, frozenset())
             closing.callback(self.buzzer.play, ())
-            closing.callback(self.turnstile.drop)
+            closing.callback(self.turnstile.let_go)

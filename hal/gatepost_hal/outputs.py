@@ -18,6 +18,9 @@ from gatepost_hal.ports import Clock, Direction, Lamp, Timer
 MAX_HOLD_S = 60.0
 # A shorter pulse does not move a relay for certain, and a turnstile's board may not see it.
 MIN_RELEASE_S = 0.1
+# Freed by the driver itself for this long, before and without the control loop, which may wait for
+# a disk; the loop renews it. Longer than the 10 s after which systemd kills a loop that hangs.
+ALARM_HOLD_S = 12.0
 # What goes on by itself takes turns no shorter than this: the same timer lets the relays go.
 MIN_TURN_S = 0.05
 
@@ -64,10 +67,20 @@ class ExpiringOutput:
 
 
 class GpioTurnstile:
-    """A `Turnstile` with one relay for each direction."""
+    """A `Turnstile` with one relay for each direction.
 
-    def __init__(self, outputs: Mapping[Direction, ExpiringOutput]) -> None:
+    While `is_alarmed` says that a contact demands a free way, nothing that was decided before it
+    shortens what `release_all` freed (S3).
+    """
+
+    def __init__(
+        self,
+        outputs: Mapping[Direction, ExpiringOutput],
+        *,
+        is_alarmed: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._outputs = outputs
+        self._is_alarmed = is_alarmed
 
     def release(self, direction: Direction, hold_s: float) -> None:
         """Energise one direction's relay for `hold_s`, `MIN_RELEASE_S` to `MAX_HOLD_S`.
@@ -78,6 +91,7 @@ class GpioTurnstile:
         if not MIN_RELEASE_S <= hold_s <= MAX_HOLD_S:
             limits = f"{MIN_RELEASE_S} to {MAX_HOLD_S} s"
             raise ValueError(f"hold_s = {hold_s}: a turnstile is released for {limits}")
+        hold_s = max(hold_s, ALARM_HOLD_S) if self._is_alarmed() else hold_s
         self._outputs[direction].energise(hold_s)
 
     def release_all(self, hold_s: float) -> None:
@@ -87,7 +101,12 @@ class GpioTurnstile:
                 releases.callback(self.release, direction, hold_s)
 
     def drop(self) -> None:
-        """De-energise both relays now."""
+        """De-energise both relays now, but while an alarm demands a free way."""
+        if not self._is_alarmed():
+            self.let_go()
+
+    def let_go(self) -> None:
+        """De-energise both relays, whatever stands: the lines are about to be given back."""
         with ExitStack() as drops:  # each one, also when another fails
             for output in self._outputs.values():
                 drops.callback(output.drop)

@@ -180,7 +180,7 @@ class Turnstile(Protocol):
         ...
 
     def drop(self) -> None:
-        """De-energise both directions now."""
+        """De-energise both directions now, but while a fire or emergency contact stands (S3)."""
         ...
 
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from gatepost.core.states import Span
-from gatepost_hal.gpio import ALARM_HOLD_S, ALARM_REST_S
+from gatepost_hal.gpio import ALARM_REST_S
+from gatepost_hal.outputs import ALARM_HOLD_S
 from gatepost_hal.ports import Direction, HardwareEvent, InputChanged, InputName
 from gatepost_hal.simulated.turnstile import Mechanism, PassageOutput
 from gatepost_services.journal import Entry
@@ -146,7 +147,7 @@ class Books:
             if release_of(entry) is way and number not in self._used:
                 self._used.add(number)
                 # Out one may without a record, when the disk is broken (S5).
-                return entry if is_written or entry.type == "exit.released" else None
+                return entry if is_written or way is Direction.EXIT else None
         return None
 
     def _falls(self, window: Window) -> None:

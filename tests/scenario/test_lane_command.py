@@ -17,6 +17,7 @@ from gatepost_hal.system import SystemClock
 from gatepost_services.control import ask
 
 PATIENCE_S = 30.0
+ASKED = 2000
 
 
 @pytest.fixture
@@ -52,6 +53,16 @@ def lane(config, capsys):
         return status, capsys.readouterr().out
 
     return run
+
+
+def until(lane, key, value) -> None:
+    """Ask until the status says so: the gate turns in a thread of its own."""
+    told = None
+    for _ in range(ASKED):
+        told = json.loads(lane("status", "--json")[1])[key]
+        if told == value:
+            return
+    pytest.fail(f"{key} is {told}, not {value}")
 
 
 @contextmanager
@@ -90,6 +101,7 @@ def test_a_command_is_obeyed_and_the_answer_says_how_things_stand_then(lane):
 
 def test_a_command_that_does_not_fit_is_refused_with_the_reason(running, lane):
     running.touch(InputName.FIRE, active=True)
+    until(lane, "state", "fire")
     status, said = lane("release-entry")
     assert status == 1
     assert said.startswith("release-entry: refused, not in this state")
@@ -136,7 +148,7 @@ def test_inputs_are_watched_until_they_change(running, lane, monkeypatch):
 
 def test_maintenance_that_the_key_began_is_not_ended_by_a_test(running, lane, monkeypatch):
     running.touch(InputName.MAINTENANCE_KEY, active=True)
-    assert running.play_until(lambda: Standing.MAINTENANCE in running.gate.lane.standing)
+    until(lane, "state", "maintenance")
     with answers(monkeypatch, {}):
         assert lane("test", "buzzer")[0] == 0
     assert "state: maintenance" in lane("status")[1]

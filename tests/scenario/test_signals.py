@@ -113,9 +113,9 @@ def test_nothing_sounds_while_the_lane_only_waits(stage, state):
         (State.REFERRED, {Lamp.RED, Lamp.AMBER}, 3),
         (State.LOCKED, {Lamp.RED}, 3),
         (State.MAINTENANCE, set(Lamp), 3),
-        (State.PAUSING, {Lamp.AMBER}, 9),
-        (State.FORCED, {Lamp.RED}, 9),
-        (State.FIRE, {Lamp.GREEN}, 9),
+        (State.PAUSING, {Lamp.AMBER}, 6),
+        (State.FORCED, {Lamp.RED}, 6),
+        (State.FIRE, {Lamp.GREEN}, 6),
     ],
     ids=lambda value: value.name.lower() if isinstance(value, State) else None,
 )
@@ -124,6 +124,12 @@ def test_each_state_has_its_lamps(stage, state, lamps, turns):
     assert {lit for lit, _ in seen} - {frozenset()} == {frozenset(lamps)}
     assert seen[0][0] == lamps  # it begins lit
     assert len(seen) == turns
+
+
+@pytest.mark.parametrize("state", [*TOLD, *SILENT], **by_name)
+def test_no_lamp_flashes_so_fast_that_it_can_bring_on_a_seizure(stage, state):
+    flashes = sum(bool(lit) for lit, _ in runs(lit for lit, _ in watch(stage, state, 1.0)))
+    assert flashes <= 3
 
 
 def test_an_alarm_of_fire_sounds_until_it_is_over(stage):

@@ -54,7 +54,9 @@ class Supervisor:
             env={**os.environ, "NOTIFY_SOCKET": self._address},
         )
         self._closing.callback(self._kill, self.process)
-        self.hear("READY=1", LIMIT_S)
+        self.hear("READY=1")
+        for _ in range(2):  # a second: what was pressed before counts as found pressed at the start
+            self.hear("WATCHDOG=1")
 
     @staticmethod
     def _kill(process: subprocess.Popen[bytes]) -> None:

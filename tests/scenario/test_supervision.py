@@ -148,6 +148,7 @@ def test_a_turn_that_raises_pets_nobody(stage, monkeypatch):
     while stage.world.now_s() < until_s:  # however often it would be tried
         with pytest.raises(ZeroDivisionError):
             stage.gate.turn()
+        stage.world.advance(0.1)
     assert len(stage.watchdog.bites_at_s) == 1
     assert stage.notified == []
 
@@ -186,7 +187,11 @@ def test_an_orderly_end_leaves_nothing_on_from_any_state(stage, state):
     stage.reach(state)
     turns = itertools.count()
     stage.gate.run(lambda: next(turns) > 2, about={})
-    assert (stage.released(), stage.lit(), stage.lane.is_sounding()) == (set(), frozenset(), False)
+    # A fire or an emergency goes before the end of a process, until its lines are given back.
+    free = set(Direction) if state in (State.FIRE, State.EMERGENCY) else set()
+    assert (stage.released(), stage.lit(), stage.lane.is_sounding()) == (free, frozenset(), False)
+    stage.hardware.turnstile.let_go()
+    assert stage.released() == set()
     assert stage.types[-1] == "controller.stopped"
 
 
@@ -280,3 +285,22 @@ def test_the_next_process_begins_where_nobody_has_touched_anything(stage):
     stage.play(2.0)
     assert stage.released() == set()
     assert stage.state is State.AWAITING_PASS  # they still stand there, and are asked anew
+
+
+def start_with_a_stuck_button(stage, write_s):
+    """Restart with staff's button held down, while the first write takes this long."""
+    stage.touch(InputName.STAFF_RELEASE, active=True)
+    stage.play(10.0)
+    stage.log.entries.clear()
+    block(stage, write_s, type_="controller.started")
+    stage.restart()
+    stage.live(3.0)
+    return "entry.commanded" in stage.types
+
+
+def test_a_stuck_staff_button_lets_nobody_in_at_a_start(stage):
+    assert not start_with_a_stuck_button(stage, 0.0)
+
+
+def test_a_stuck_staff_button_lets_nobody_in_at_a_start_with_a_slow_disk(stage):
+    assert not start_with_a_stuck_button(stage, 1.0)

@@ -22,6 +22,7 @@ _INPUT_S = 15.0  # to press a button, or turn a key
 _LOOK_S = 0.2
 _WHY = {
     "not_now": "not in this state; gatepost lane status shows it",
+    "no_record": "the gate cannot write it down; gatepost lane status shows the fault",
     "late": "the gate was too slow to take it; try again",
 }
 _SEEN = {

@@ -93,7 +93,7 @@ class Gate:
         self._known_faults = known_faults
         now_s = hardware.clock.now_s()
         self._phases = Phases(now_s)
-        self._found_until_s = now_s + _FOUND_S
+        self._found_until_s: float | None = None
         self._next_housekeeping_at_s = now_s
         self._next_watchdog_at_s = now_s
         self._inputs: dict[str, Json] = {}
@@ -139,6 +139,8 @@ class Gate:
             self._phases.end(type(event).__name__, self._now_s())
         self._hardware.inputs.refresh()
         now_s = self._now_s()
+        if self._found_until_s is None:  # now the levels have been read for the first time
+            self._found_until_s = now_s + _FOUND_S
         self._feed(Tick(now_s))
         self._stage.renew(self.lane, now_s)
         self._phases.end("tick", self._now_s())
@@ -183,8 +185,11 @@ class Gate:
                 self._feed(event)
             case InputChanged(name=name, active=active):
                 self._inputs[name.value] = active
-                if name is not InputName.STAFF_RELEASE or event.at_s >= self._found_until_s:
+                if name is not InputName.STAFF_RELEASE or not self._is_found(event.at_s):
                     self._feed(event)
+
+    def _is_found(self, at_s: float) -> bool:
+        return self._found_until_s is None or at_s < self._found_until_s
 
     def _feed(self, event: LaneEvent) -> tuple[Record, ...]:
         """Advance the lane: decide, record, act, in this order; in a fire, act before recording."""
@@ -199,6 +204,9 @@ class Gate:
             self.lane, more = advance(self.lane, Written(event.at_s, written), self._policy)
             self._recorder.write(more)
             records += more
+        elif self.lane.state is State.TESTING and was.state is not State.TESTING and not written:
+            # No relay without its record (S5): as if the test had never been commanded.
+            self.lane, records = was, ()
         # Not the state alone: an exit may follow right upon another.
         if (self.lane.state, self.lane.entered_at_s) != (was.state, was.entered_at_s):
             self._stage.show(self.lane, self._policy)
@@ -234,9 +242,11 @@ class Gate:
             now_s = self._now_s()
             expires_at_s = now_s + _COMMAND_S
             command = Command(now_s, asked.id, asked.verb, asked.by, expires_at_s, asked.tested)
-            for record in self._feed(command):
-                if record.type in ("command.obeyed", "command.refused"):
-                    answer |= {"done": record.type == "command.obeyed", **record.data}
+            told = [r for r in self._feed(command) if r.type.startswith("command.")]
+            # Nothing is told where nothing could be written.
+            answer = {"done": False, "why": "no_record"} if not told else {}
+            for record in told:
+                answer |= {"done": record.type == "command.obeyed", **record.data}
         asked.answer(answer | self._status())
 
     def _status(self) -> dict[str, Json]:

@@ -73,10 +73,13 @@ class Property:
         events: tuple[type[LaneEvent], ...] = EVENTS,
         site: Callable[[Policy], bool] = lambda _policy: True,
     ) -> Callable[[Check], Check]:
-        """Return a decorator that adds a check; its docstring is the rule in words."""
+        """Return a decorator that adds a check; the head of its docstring is the rule in words.
+
+        A check may be added for more than one kind of step.
+        """
 
         def add(check: Check) -> Check:
-            words = " ".join((check.__doc__ or "").split())
+            words = " ".join((check.__doc__ or "").partition("\n\n")[0].split())
             name = f"{self.name}.{check.__name__}"
             self.rules.append(Rule(name, words, check, frozenset(states), events, when, site))
             return check

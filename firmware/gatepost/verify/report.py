@@ -157,7 +157,8 @@ class _Witness:
         """Check what can be told of the walk as a whole."""
         rules = self._judge.rules
         checks = self.report.checks
-        checks |= {rule.name: count for rule, count in zip(rules, self._judge.counts, strict=True)}
+        for rule, count in zip(rules, self._judge.counts, strict=True):
+            checks[rule.name] = checks.get(rule.name, 0) + count
         checks[NEVER_RAISES[0]] = found.transitions
         checks[BEGINS_SAFELY[0]] = 1
         checks[NO_TRAP[0]] = len(found.nodes)
@@ -165,9 +166,9 @@ class _Witness:
             self._note(*BEGINS_SAFELY, ())
         for node in found.trapped():
             self._note(*NO_TRAP, _way_to(node))
-        for rule in rules:
-            if not checks[rule.name]:
-                self._note(rule.name, f"{rule.words} {_VACUOUS}", ())
+        for name, words in {rule.name: rule.words for rule in rules}.items():
+            if not checks[name]:
+                self._note(name, f"{words} {_VACUOUS}", ())
 
     def _note(self, rule: str, words: str, lines: tuple[str, ...]) -> None:
         violations, stories = self.report.violations, self.report.stories

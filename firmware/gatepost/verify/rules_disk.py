@@ -32,7 +32,8 @@ def recorded_before_released(step: Seen) -> bool | None:
     return told == [wanted] and not frees(step.after)
 
 
-@S5.rule(states={State.DECIDING})
+@S5.rule(states={State.DECIDING}, events=(Written,))
+@S5.rule(When.ENTERED, states={State.DECIDING})
 def released_when_written(step: Seen) -> bool | None:
     """A decided entry is released by the word that it is on disk, and by nothing else."""
     if isinstance(step.event, Written) and step.event.ok:

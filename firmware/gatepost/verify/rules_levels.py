@@ -5,7 +5,7 @@ from dataclasses import replace
 from gatepost.core.events import Command, PassShown, SensorTrust, Tick, Verb, Written
 from gatepost.core.states import Standing, State
 from gatepost.core.visit import Lane
-from gatepost.verify.claims import Property, When
+from gatepost.verify.claims import EVENTS, Property, When
 from gatepost.verify.explore import Seen
 from gatepost.verify.terms import (
     ALARMED,
@@ -72,7 +72,8 @@ def fire_frees_in_one_step(step: Seen) -> bool | None:
     return step.after.state is wanted and frees(step.after) == BOTH
 
 
-@S3.rule()
+@S3.rule(events=(InputChanged,))
+@S3.rule(When.MOVED | When.TOLD, events=tuple({*EVENTS} - {InputChanged}))
 def what_stands_is_what_was_said(step: Seen) -> bool | None:
     """A condition stands from the event that begins it to the one that ends it, and is told."""
     before, after = step.before.standing, step.after.standing
@@ -144,24 +145,22 @@ def nothing_else_ends_it(step: Seen) -> bool | None:
 
 @S6.rule(When.MOVED)
 def levels_are_as_they_were_said(step: Seen) -> bool:
-    """Who is there, which contact is on, whether the thermometer is believed: as last said."""
+    """Who is there, which contact and key is on, whether the thermometer is believed: as said."""
     before, after, event = step.before, step.after, step.event
-    if isinstance(event, Command | Tick | Reading):
-        return after.turning is before.turning and (after.present, after.distrust) == (
-            before.present,
-            before.distrust,
-        )
-    present, turning, distrust = before.present, before.turning, before.distrust
+    present, turning, key, distrust = before.present, before.turning, before.key, before.distrust
     match event:
         case InputChanged(name=InputName.PRESENCE, active=active):
             present = active
         case InputChanged(name=name, active=active) if name in _PASSAGE:
             turning = turning | {name} if active else turning - {name}
+        case InputChanged(name=InputName.MAINTENANCE_KEY, active=active):
+            key = active
         case SensorTrust(distrust=distrust):
             pass
         case _:
             pass
-    return (after.present, after.turning, after.distrust) == (present, turning, distrust)
+    levels = (after.present, after.turning, after.key, after.distrust)
+    return levels == (present, turning, key, distrust)
 
 
 def _but_for_levels(lane: Lane) -> tuple[object, ...]:
@@ -254,8 +253,10 @@ def a_bad_command_is_nothing(step: Seen) -> bool | None:
     What was answered with "not now" is remembered: repeated later, it must not act either.
     """
     command = step.event
-    if not isinstance(command, Command) or obeys(step):
+    if not isinstance(command, Command):
         return None
+    if obeys(step):
+        return None if step.after is not step.before else False
     if step.types != ("command.refused",):
         return False
     data = step.records[0].data
@@ -269,7 +270,7 @@ def a_bad_command_is_nothing(step: Seen) -> bool | None:
     return is_known and step.after == replace(step.before, served=step.after.served)
 
 
-@S7.rule(events=(Command,))
+@S7.rule(When.MOVED, events=(Command,))
 def a_good_command_is_obeyed_once(step: Seen) -> bool | None:
     """A command that acts is told once, and remembered until it expires."""
     command = step.event
@@ -285,7 +286,7 @@ def a_good_command_is_obeyed_once(step: Seen) -> bool | None:
     )
 
 
-@S7.rule(events=(Command,))
+@S7.rule(When.MOVED, events=(Command,))
 def a_command_does_what_it_says(step: Seen) -> bool | None:
     """An entry is decided on, an exit freed or wished for, an output tested, by that command."""
     command = step.event

@@ -4,7 +4,7 @@ from gatepost.core.events import Command, PassShown, Tested, Tick, Verb, Written
 from gatepost.core.lane import output_of, release_s
 from gatepost.core.states import Span, Standing, State
 from gatepost.core.visit import PassageSignal
-from gatepost.verify.claims import Property, When
+from gatepost.verify.claims import EVENTS, Property, When
 from gatepost.verify.explore import Seen
 from gatepost.verify.measured import is_passing
 from gatepost.verify.terms import (
@@ -52,6 +52,7 @@ _SPANS = {
 _ENTRY_OUTCOMES = ("passage.entered", "passage.not_entered", "passage.unconfirmed")
 _EXIT_OUTCOMES = ("passage.left", "passage.not_left", "passage.unconfirmed")
 _RELEASE_BEFORE = {State.ENTRY_ENDING: State.RELEASED, State.EXIT_ENDING: State.LEAVING}
+_LESS = tuple(event for event in EVENTS if event not in (InputChanged, Tick, Written))
 _OUTCOMES = frozenset(_ENTRY_OUTCOMES + _EXIT_OUTCOMES)
 _TURNS = frozenset(
     {
@@ -281,7 +282,8 @@ def _outcome(step: Seen) -> str | None:
     return "passage.unconfirmed" if is_unknown else f"passage.{not_done}"
 
 
-@S2.rule(states=ADMITTED | LET_OUT)
+@S2.rule(states=ADMITTED | LET_OUT, events=(InputChanged, Tick, Written))
+@S2.rule(When.ENTERED | When.TOLD, states=ADMITTED | LET_OUT, events=_LESS)
 def one_outcome(step: Seen) -> bool:
     """An entry or an exit that was let goes on, or it ends and tells once what became of it."""
     told = [type_ for type_ in step.types if type_ in _OUTCOMES]
