@@ -182,17 +182,27 @@ def test_sigterm_lets_go_before_a_word_is_written(stage, monkeypatch):
     assert stage.released() == set()
 
 
-@pytest.mark.parametrize("state", [each for each in State if each is not State.DECIDING])
+ALARMS = (State.FIRE, State.EMERGENCY)
+LASTING = [state for state in State if state is not State.DECIDING]
+
+
+@pytest.mark.parametrize("state", LASTING, ids=lambda state: state.name.lower())
 def test_an_orderly_end_leaves_nothing_on_from_any_state(stage, state):
     stage.reach(state)
     turns = itertools.count()
     stage.gate.run(lambda: next(turns) > 2, about={})
-    # A fire or an emergency goes before the end of a process, until its lines are given back.
-    free = set(Direction) if state in (State.FIRE, State.EMERGENCY) else set()
-    assert (stage.released(), stage.lit(), stage.lane.is_sounding()) == (free, frozenset(), False)
-    stage.hardware.turnstile.let_go()
-    assert stage.released() == set()
+    # What a fire or an emergency frees is let go with the lines (the next test).
+    assert stage.released() == (set(Direction) if state in ALARMS else set())
+    assert (stage.lit(), stage.lane.is_sounding()) == (frozenset(), False)
     assert stage.types[-1] == "controller.stopped"
+
+
+@pytest.mark.parametrize("state", ALARMS, ids=lambda state: state.name.lower())
+def test_the_lines_are_given_back_at_rest_also_in_an_alarm(stage, state):
+    stage.reach(state)
+    stage.gate.run(lambda: True, about={})
+    stage.lane.gpio.close()
+    assert stage.released() == set()
 
 
 def test_a_blocked_disk_does_not_keep_the_relay_at_the_end(stage):
