@@ -205,7 +205,7 @@ class Gate:
             self._recorder.write(more)
             records += more
         elif self.lane.state is State.TESTING and was.state is not State.TESTING and not written:
-            # No relay without its record (S5): as if it had not been commanded; nor is it later (S7).
+            # No relay without its record (S5), and not later either (S7).
             self.lane, records = replace(was, served=self.lane.served), ()
         # Not the state alone: an exit may follow right upon another.
         if (self.lane.state, self.lane.entered_at_s) != (was.state, was.entered_at_s):
