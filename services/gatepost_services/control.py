@@ -49,6 +49,15 @@ class Call:
         self.uid = uid
         self._connection = connection
 
+    def is_waiting(self) -> bool:
+        """Return whether whoever asked still waits. What they gave up must not happen after all."""
+        try:
+            return bool(self._connection.recv(1, socket.MSG_PEEK))
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+
     def reply(self, answer: Mapping[str, JsonValue]) -> None:
         """Answer, and hang up. Never blocks, never raises: the caller may be gone."""
         with contextlib.suppress(OSError):

@@ -14,7 +14,7 @@ from gatepost.wiring.orders import Orders, StandingStore
 from gatepost_config.load import load
 from gatepost_hal.ports import InputName
 from gatepost_hal.system import SystemClock
-from gatepost_services.control import ask
+from gatepost_services.control import ControlError, ask
 
 PATIENCE_S = 30.0
 ASKED = 2000
@@ -158,6 +158,17 @@ def test_without_a_running_gate_the_remedy_is_said(lane, capsys):
     with pytest.raises(SystemExit, match="1"):
         lane("status")
     assert "is the gate running" in capsys.readouterr().err
+
+
+def test_what_was_given_up_does_not_happen_after_all(stage, settings):
+    orders = Orders(settings.paths.control, SystemClock())
+    stage.gate._around = stage.gate._around._replace(asked=orders.asked)
+    with pytest.raises(ControlError, match="no answer"):  # for a disk blocks the loop
+        ask(settings.paths.control, {"verb": "release_entry"}, 0.05)
+    stage.play(1.0)
+    assert "command.obeyed" not in stage.types
+    assert stage.released() == set()
+    orders.close()
 
 
 @pytest.mark.parametrize("request_", [{"verb": "explode"}, {}, {"verb": "test", "output": "x"}])

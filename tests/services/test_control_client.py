@@ -37,7 +37,22 @@ def test_a_gate_that_does_not_answer_is_not_waited_for_longer_than_asked(path):
     with ControlSocket(path) as control:
         with pytest.raises(ControlError, match=r"no answer within 0\.05 s; the gate hangs"):
             ask(path, {}, 0.05)
-        assert [call.request for call in control.take(0.0)] == [{}]
+        (call,) = control.take(0.0)
+        assert (call.request, call.is_waiting()) == ({}, False)
+
+
+def test_who_asks_waits_until_they_hang_up_or_have_their_answer(path):
+    with ControlSocket(path) as control:
+        for end in ("hangs up", "is answered"):
+            with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as caller:
+                caller.connect(str(path))
+                caller.send(b"{}")
+                (call,) = control.take(0.0)
+                assert call.is_waiting()
+                if end == "is answered":
+                    call.reply({})
+                    assert caller.recv(100) == b"{}"
+            assert not call.is_waiting()
 
 
 def test_something_else_that_answers_there_is_told(path):

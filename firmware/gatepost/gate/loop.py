@@ -237,6 +237,8 @@ class Gate:
 
     def _answer(self, asked: Asked) -> None:
         """Obey, or refuse, and say which; and how things stand by then."""
+        if not asked.is_waiting():
+            return  # a disk blocked, and they were told that there is no answer (S7)
         answer: dict[str, Json] = {}
         if asked.verb is not None:
             now_s = self._now_s()

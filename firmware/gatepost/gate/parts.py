@@ -52,7 +52,8 @@ class Hardware(NamedTuple):
 class Asked(NamedTuple):
     """Somebody on this machine asks how things stand (`verb` is None), or commands.
 
-    `answer` takes the answer, ready for JSON; it never blocks or raises.
+    `answer` takes the answer, ready for JSON; it never blocks or raises. `is_waiting`: whether
+    they still wait for it.
     """
 
     verb: Verb | None
@@ -60,6 +61,7 @@ class Asked(NamedTuple):
     id: str
     by: str
     answer: Callable[[Mapping[str, Json]], None]
+    is_waiting: Callable[[], bool] = lambda: True
 
 
 class Surroundings(NamedTuple):

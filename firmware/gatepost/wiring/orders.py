@@ -83,14 +83,14 @@ def _asked(call: Call) -> Asked | None:
     by, answer = f"uid {call.uid}", _answering(call)
     verb, tested = call.request.get("verb"), call.request.get("output")
     if verb == "status":
-        return Asked(None, None, "", by, answer)
+        return Asked(None, None, "", by, answer, call.is_waiting)
     try:
         known = Verb(verb)
         output = None if tested is None else Tested(tested)
     except ValueError as error:
         call.reply({"done": False, "why": str(error)})
         return None
-    return Asked(known, output, secrets.token_hex(8), by, answer)
+    return Asked(known, output, secrets.token_hex(8), by, answer, call.is_waiting)
 
 
 def _answering(call: Call) -> Callable[[Mapping[str, object]], None]:
