@@ -2,7 +2,8 @@
 
 `python mock_gate.py CONFIG [LINE=LEVEL ...]`: the levels are those that the lines have kept from a
 process before. It prints each line that it claims ("claims 17 low") and each change of a relay
-("17 high"). SIGUSR1 is staff's button; SIGUSR2 makes the loop's thread hang for ever.
+("17 high"). SIGUSR1 is staff's button; after SIGUSR2 the loop hangs for ever where it waits.
+Neither does its work in the handler: the loop that it interrupts may hold a lock of the drivers.
 """
 
 import os
@@ -21,7 +22,7 @@ from gatepost.wiring.hardware import Nothing, lane_pins
 from gatepost.wiring.lane import gate
 from gatepost_config.load import load
 from gatepost_hal.gpio import NORMALLY_CLOSED, GpioLane
-from gatepost_hal.ports import InputName
+from gatepost_hal.ports import HardwareEvent, InputName
 from gatepost_hal.simulated.lines import SimulatedLine
 from gatepost_hal.system import SystemClock, ThreadMailbox, ThreadSampler, ThreadTimer
 from gatepost_services.sd_notify import notify
@@ -33,6 +34,22 @@ def tell(words: str) -> None:
 
 def tell_level(line: SimulatedLine) -> None:
     tell(f"{line.info.name} {'high' if line.state else 'low'}")
+
+
+class HangingMailbox(ThreadMailbox):
+    """A mailbox at which the loop may wait for ever."""
+
+    def __init__(self, clock: SystemClock) -> None:
+        super().__init__(clock)
+        self.hangs = False
+
+    def wait(self, until_s: float) -> list[HardwareEvent]:
+        if self.hangs:
+            threading.Event().wait()
+        return super().wait(until_s)
+
+    def hang(self) -> None:
+        self.hangs = True
 
 
 class ToldLine(SimulatedLine):
@@ -54,13 +71,14 @@ def main(config: str, *kept: str) -> int:
             f"{line.info.name} {'high' if line.state else 'low'}"
         )
     clock, stop = SystemClock(), Stopper()
-    mailbox, timer = ThreadMailbox(clock), ThreadTimer(clock, name="timer")
+    mailbox, timer = HangingMailbox(clock), ThreadTimer(clock, name="timer")
     lane = GpioLane(pins, factory=factory, clock=clock, timer=timer, mailbox=mailbox)
     for name in NORMALLY_CLOSED & pins.inputs.keys():
         factory.pin(pins.inputs[name]).drive_low()
     button = factory.pin(pins.inputs[InputName.STAFF_RELEASE])
-    signal.signal(signal.SIGUSR1, lambda *_: button.drive_low())
-    signal.signal(signal.SIGUSR2, lambda *_: threading.Event().wait())
+    press = threading.Thread(target=button.drive_low)
+    signal.signal(signal.SIGUSR1, lambda *_: press.start())
+    signal.signal(signal.SIGUSR2, lambda *_: mailbox.hang())
     hardware = Hardware(
         clock,
         mailbox,
