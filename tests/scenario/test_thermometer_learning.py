@@ -347,7 +347,8 @@ def test_after_learning_from_any_crowd_a_fever_moves_the_index_by_itself(
 ):
     offset = after(device, **of)
     assert offset.is_sound()
-    assert offset.settled_c is None or abs(offset.offset_c - offset.settled_c) <= BOUND_C
+    moved_c = abs(offset.offset_c - (offset.settled_c or offset.offset_c))
+    assert moved_c <= BOUND_C + 1e-9  # a bound is met to the last bit but one
     # The same seed draws the same noise twice: the difference is the fever alone.
     first = []
     for added_c in (0.0, fever_c):
