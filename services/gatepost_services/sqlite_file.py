@@ -5,6 +5,7 @@ https://sqlite.org/wal.html.
 """
 
 import sqlite3
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -43,7 +44,7 @@ class Kind(NamedTuple):
     damaged: type[OSError]
 
 
-class SqliteWriter:
+class SqliteWriter(ABC):
     """An open file of one kind; the base of what writes it. Belongs to the thread that made it.
 
     Creates the file when there is none. `connection_class` is for tests of a failing disk.
@@ -77,9 +78,9 @@ class SqliteWriter:
     def __exit__(self, *exc_info: object) -> None:
         self.close()
 
+    @abstractmethod
     def _fill(self, connection: sqlite3.Connection) -> None:
         """Make the tables of a new file, within the transaction that makes it ours."""
-        raise NotImplementedError
 
     def _read(self, sql: str) -> list[Any]:
         try:

@@ -6,7 +6,7 @@ import random
 from statistics import fmean, median
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from gatepost.core.offset import BOUND_C, Offset, learn
@@ -341,14 +341,23 @@ crowds = st.fixed_dictionaries(
 @settings(
     max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
+@example(  # 1.764 + 0.5 is 2.2640000000000002
+    of={
+        "seed": 56,
+        "count": 3000,
+        "fever_share": 0.05,
+        "drift_c": -1.0,
+        "start_error_c": 0.5625,
+    },
+    fever_c=0.5,
+)
 @given(of=crowds, fever_c=st.sampled_from([0.5, 1.0, 2.5]))
 def test_after_learning_from_any_crowd_a_fever_moves_the_index_by_itself(
     make_real, device, of, fever_c
 ):
     offset = after(device, **of)
     assert offset.is_sound()
-    moved_c = abs(offset.offset_c - (offset.settled_c or offset.offset_c))
-    assert moved_c <= BOUND_C + 1e-9  # a bound is met to the last bit but one
+    assert offset.settled_c is None or abs(offset.offset_c - offset.settled_c) <= BOUND_C
     # The same seed draws the same noise twice: the difference is the fever alone.
     first = []
     for added_c in (0.0, fever_c):

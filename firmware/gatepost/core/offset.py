@@ -12,7 +12,7 @@ set. When the running middle of everybody measured moves away all the same, the 
 as drifted until it is back: either it has, or half the site is ill, and staff must look at both.
 """
 
-from math import isfinite
+from math import isfinite, nextafter
 from statistics import median
 from typing import NamedTuple
 
@@ -137,4 +137,10 @@ def _settling(offset: Offset, asked_c: float, people: int) -> Offset:
 
 
 def _within(value_c: float, middle_c: float, bound_c: float) -> float:
-    return min(max(value_c, middle_c - bound_c), middle_c + bound_c)
+    low_c, high_c = middle_c - bound_c, middle_c + bound_c
+    # Rounded inwards: a sum of floats may lie a last bit beyond its bound.
+    if middle_c - low_c > bound_c:
+        low_c = nextafter(low_c, middle_c)
+    if high_c - middle_c > bound_c:
+        high_c = nextafter(high_c, middle_c)
+    return min(max(value_c, low_c), high_c)
