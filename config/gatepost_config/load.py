@@ -12,6 +12,7 @@ import msgspec
 
 from gatepost_config.settings import (
     NOTHING,
+    Journal,
     Passback,
     Paths,
     Pins,
@@ -93,6 +94,7 @@ def _joint_problems(
     turnstile: Turnstile | None = None,
     passback: Passback | None = None,
     reader: Reader | None = None,
+    journal: Journal | None = None,
     **_rest: object,
 ) -> list[str]:
     """Return what no single value shows: settings that contradict one another."""
@@ -103,6 +105,11 @@ def _joint_problems(
         problems.append(
             '[passback] mode = "hard": without [reader] exit_device nobody who has left could '
             'enter again; wire an exit reader, or choose "timed" or "soft".'
+        )
+    if journal and journal.keep_delivered_days > journal.max_age_days:
+        problems.append(
+            f"[journal] keep_delivered_days = {journal.keep_delivered_days}: longer than "
+            f"max_age_days = {journal.max_age_days}, at which everything goes; make it shorter."
         )
     if paths and (length := len(os.fsencode(paths.doorbell))) > _MAX_SOCKET_PATH_BYTES:
         problems.append(

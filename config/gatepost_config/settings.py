@@ -198,6 +198,23 @@ class Reader(_Section, frozen=True):
     exit_device: Path = Path("/dev/null")
 
 
+class Journal(_Section, frozen=True):
+    """What the gate keeps of what happened, and for how long."""
+
+    # What does not fit goes: first what the server has, then telemetry, bookkeeping, decisions and,
+    # last, alarms; each loss is told by an event.
+    max_events: Annotated[int, Meta(ge=1_000, le=10_000_000)] = 1_000_000
+    max_megabytes: Annotated[int, Meta(ge=10, le=100_000)] = 1_000
+    # Of the disk, for everything else that runs there.
+    min_free_megabytes: Annotated[int, Meta(ge=10, le=100_000)] = 200
+    # Health data: what no server has taken by then is deleted, and that told.
+    max_age_days: Annotated[float, Meta(ge=1, le=3650)] = 90.0
+    # How long a server may ask for what it had already.
+    keep_delivered_days: Annotated[float, Meta(ge=0, le=3650)] = 7.0
+    # How long a person waits for a disk that stalls, before entry is refused.
+    append_deadline_s: Annotated[float, Meta(ge=0.1, le=5)] = 2.0
+
+
 class Link(_Section, frozen=True):
     """The way to the central server."""
 
@@ -208,8 +225,19 @@ class Link(_Section, frozen=True):
     # Whether an event that the broker takes while nobody subscribes counts as not delivered
     # (MQTT 5 only). False where the server reads events without a subscription, as rule engines do.
     hold_without_subscriber: bool = True
-    # Events on their way at once; the broker's own receive maximum may make it fewer.
-    window: Annotated[int, Meta(ge=1, le=1000)] = 20
+    # Events that are sent and not yet noted on disk as arrived: a kill may repeat so many. The
+    # broker's own receive maximum may make it fewer that are on their way at once.
+    window: Annotated[int, Meta(ge=1, le=5000)] = 500
+    # Events a second of what the gate made while there was no connection; 0 is without a limit.
+    # Alarms and what is new are never held back by it.
+    backlog_rate: Annotated[float, Meta(ge=0, le=1_000_000)] = 500.0
+    # When an event counts as delivered: when the broker acknowledges it, or when the server says
+    # so by its watermark. A broker may acknowledge an event and lose it.
+    keep_until: Literal["puback", "watermark"] = "watermark"
+    # How long the server may leave acknowledged events unconfirmed before they are sent again.
+    confirm_timeout_s: Annotated[float, Meta(ge=10, le=86_400)] = 900.0
+    # How often the retained status is published; it also is at each connection.
+    status_s: Annotated[float, Meta(ge=5, le=86_400)] = 60.0
     # Longest pause between two attempts to connect; the actual one is random (full jitter).
     reconnect_max_s: Annotated[float, Meta(ge=1, le=3600)] = 60.0
 
@@ -279,6 +307,7 @@ class Settings(_Section, frozen=True):
     pins: Pins = field(default_factory=Pins)
     reader: Reader = field(default_factory=Reader)
     watchdog: Watchdog = field(default_factory=Watchdog)
+    journal: Journal = field(default_factory=Journal)
     paths: Paths = field(default_factory=Paths)
 
 

@@ -57,6 +57,11 @@ class Contact:
         device.when_deactivated = self._edge
 
     @property
+    def name(self) -> InputName:
+        """Which input it is."""
+        return self._name
+
+    @property
     def is_active(self) -> bool:
         """Return the level that was last told."""
         return self._reported
@@ -115,8 +120,13 @@ class GpioInputs:
 
     def __init__(self, contacts: list[Contact]) -> None:
         self._contacts = contacts
+        self._by_name = {contact.name: contact for contact in contacts}
 
     def refresh(self) -> None:
         """Re-read all levels; see `gatepost_hal.ports.Inputs.refresh`."""
         for contact in self._contacts:
             contact.refresh()
+
+    def is_active(self, name: InputName) -> bool:
+        """Return a level; see `gatepost_hal.ports.Inputs.is_active`."""
+        return name in self._by_name and self._by_name[name].is_active

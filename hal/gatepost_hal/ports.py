@@ -7,7 +7,7 @@ durations are seconds, and every ``*_at_s`` is an instant of the monotonic clock
 
 from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 
 class Direction(Enum):
@@ -133,6 +133,11 @@ class Lamp(Enum):
     RED = "red"
 
 
+# How the wall clock came to its time: nobody set it; from a file, as it was before the power went;
+# from a battery-backed clock; a time server keeps it.
+TimeQuality = Literal["none", "restored", "rtc", "ntp"]
+
+
 class Clock(Protocol):
     """Two clocks: one that only goes forward, one that a human reads."""
 
@@ -142,6 +147,10 @@ class Clock(Protocol):
 
     def utc_s(self) -> float:
         """Return the wall clock as POSIX seconds. It may jump and may be wrong by years."""
+        ...
+
+    def utc_quality(self) -> TimeQuality:
+        """Return what the wall clock is worth."""
         ...
 
 
@@ -235,6 +244,10 @@ class Inputs(Protocol):
 
         To be called every turn of the loop: edges may be lost, levels stay.
         """
+        ...
+
+    def is_active(self, name: InputName) -> bool:
+        """Return the level that was last told; False for an input that is not wired."""
         ...
 
 

@@ -1,14 +1,17 @@
 """Clock, timer, mailbox and sampler of a real machine: the ports that threads stand behind."""
 
+import ctypes
 import heapq
 import itertools
 import logging
 import queue
+import struct
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
-from gatepost_hal.ports import Clock, HardwareEvent, Mailbox, Thermometer
+from gatepost_hal.ports import Clock, HardwareEvent, Mailbox, Thermometer, TimeQuality
 
 _log = logging.getLogger(__name__)
 
@@ -25,6 +28,44 @@ class SystemClock:
     def utc_s(self) -> float:
         """Return POSIX time in seconds. A Pi without an RTC starts with a wrong one."""
         return time.time()
+
+    def utc_quality(self) -> TimeQuality:
+        """Return what the kernel says of the wall clock: adjtimex(2), and where it began.
+
+        Without a time server's word: "rtc" where the kernel took the time from a clock with a
+        battery, "restored" where something later put it beyond this program's own date, as
+        systemd-timesyncd does from a file of the last run.
+        """
+        if _is_synchronised():
+            return "ntp"
+        if any(_says_yes(path) for path in _RTCS.glob("rtc*/hctosys")):
+            return "rtc"
+        return "restored" if self.utc_s() > _NEVER_SET_BEFORE_S else "none"
+
+
+_STA_UNSYNC = 0x40
+_TIME_ERROR = 5
+_RTCS = Path("/sys/class/rtc")
+# 2025-01-01: an image is younger, and a clock that was never set begins in 1970, or at the image.
+_NEVER_SET_BEFORE_S = 1_735_689_600.0
+# struct timex is 208 bytes where a long has eight; its int `status` comes after modes, padding
+# and four longs, whatever a long has.
+_TIMEX_BYTES = 208
+_STATUS_AT = 5 * ctypes.sizeof(ctypes.c_long)
+
+
+def _is_synchronised() -> bool:
+    timex = ctypes.create_string_buffer(_TIMEX_BYTES)
+    state: int = ctypes.CDLL(None).adjtimex(timex)  # modes = 0: asks only
+    (status,) = struct.unpack_from("i", timex, _STATUS_AT)
+    return 0 <= state < _TIME_ERROR and not status & _STA_UNSYNC
+
+
+def _says_yes(path: Path) -> bool:
+    try:
+        return path.read_text(encoding="ascii").strip() == "1"
+    except OSError:
+        return False
 
 
 class ThreadTimer:

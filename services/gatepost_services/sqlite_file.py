@@ -22,6 +22,9 @@ _REMEDIES = {
     # A table that is not there, text that is no UTF-8, a format from nowhere.
     sqlite3.SQLITE_ERROR: _SET_ASIDE,
 }
+# What belongs together: the database, what was committed since the last checkpoint, its index.
+SUFFIXES = ("", "-wal", "-shm")
+_MOST_SET_ASIDE = 3  # a dying disk must not be filled with what it broke
 _DAMAGE = {code for code, remedy in _REMEDIES.items() if remedy is _SET_ASIDE}
 # What SQLite says of a damaged file quotes bytes of it; where they are no text, this is raised.
 FAILURES = (sqlite3.Error, UnicodeDecodeError)
@@ -82,9 +85,9 @@ class SqliteWriter(ABC):
     def _fill(self, connection: sqlite3.Connection) -> None:
         """Make the tables of a new file, within the transaction that makes it ours."""
 
-    def _read(self, sql: str) -> list[Any]:
+    def _read(self, sql: str, parameters: tuple[object, ...] = ()) -> list[Any]:
         try:
-            return self._connection.execute(sql).fetchall()
+            return self._connection.execute(sql, parameters).fetchall()
         except FAILURES as error:
             raise explained(self._path, self._kind, "read", error) from error
 
@@ -166,6 +169,27 @@ class SqliteWriter(ABC):
             )
         # FULL: one fsync for each commit. NORMAL lost 337 of 20,000 events in a power cut.
         connection.execute("PRAGMA synchronous = FULL")
+
+
+def set_aside(path: Path, cause: OSError) -> Path:
+    """Rename a file that cannot be used, with its -wal and -shm; return where it is now.
+
+    The names are `<name>.broken-1` to -3; of more, the last one is overwritten.
+
+    Raises:
+        OSError: of the type of `cause`, which it quotes: it cannot be renamed.
+    """
+    names = [path.with_name(f"{path.name}.broken-{n + 1}") for n in range(_MOST_SET_ASIDE)]
+    target = next((name for name in names if not name.exists()), names[-1])
+    try:
+        for suffix in SUFFIXES:
+            with suppress(FileNotFoundError):
+                path.with_name(path.name + suffix).replace(target.with_name(target.name + suffix))
+    except OSError as error:
+        raise type(cause)(
+            f"{cause}; and it cannot be renamed to {target.name}: {error.strerror}"
+        ) from error
+    return target
 
 
 def is_checked(connection: sqlite3.Connection, path: Path, kind: Kind) -> bool:

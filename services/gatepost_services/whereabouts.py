@@ -18,7 +18,7 @@ from math import isfinite
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from gatepost_services.sqlite_file import Kind, SqliteWriter
+from gatepost_services.sqlite_file import Kind, SqliteWriter, set_aside
 
 PLACES = ("inside", "outside")
 SCHEMA_VERSION = 1
@@ -26,7 +26,6 @@ APPLICATION_ID = 0x47505748  # "GPWH"
 
 _MODE = 0o600
 _MOST_TEXT = 512
-_MOST_SET_ASIDE = 3  # a dying disk must not be filled with what it broke
 # What a damaged file must not bring into the gate is checked here, and so by integrity_check.
 _TABLE = """
     CREATE TABLE whereabouts (
@@ -116,9 +115,9 @@ class Whereabouts(SqliteWriter):
         try:
             return cls(path)
         except _DamagedError as error:
-            set_aside = _set_aside(path, error)
+            aside = set_aside(path, error)
         made = cls(path)
-        made.set_aside = set_aside
+        made.set_aside = aside
         return made
 
     def all(self) -> dict[str, Row]:
@@ -224,21 +223,6 @@ def _claimed(path: Path) -> FileIO:
             raise _inaccessible(path, error) from error
         undone.pop_all()
     return file
-
-
-def _set_aside(path: Path, cause: WhereaboutsError) -> Path:
-    names = [path.with_name(f"{path.name}.broken-{n + 1}") for n in range(_MOST_SET_ASIDE)]
-    target = next((name for name in names if not name.exists()), names[-1])
-    try:
-        path.replace(target)
-        for suffix in ("-wal", "-shm"):
-            with suppress(FileNotFoundError):
-                path.with_name(path.name + suffix).replace(target.with_name(target.name + suffix))
-    except OSError as error:
-        raise WhereaboutsError(
-            f"{cause}; and it cannot be renamed to {target.name}: {error.strerror}"
-        ) from error
-    return target
 
 
 def _inaccessible(path: Path, error: OSError) -> WhereaboutsError:

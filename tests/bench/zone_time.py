@@ -7,7 +7,7 @@ reads the same number of samples at the same pace through the Adafruit driver al
 
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from statistics import median
 
@@ -23,6 +23,7 @@ from gatepost_hal.ports import HardwareEvent, InputName, Reading
 from gatepost_hal.simulated.lane import SimulatedLane
 from gatepost_hal.simulated.scenes import Forehead
 from gatepost_hal.simulated.world import World
+from gatepost_services.contract.events import Envelope
 from gatepost_services.journal import Entry, Journal
 
 VISITS = 7
@@ -39,7 +40,7 @@ class Timed:
 
     def __init__(self, settings: Settings, folder: Path) -> None:
         self._settings = settings
-        self._journal = Journal(folder / "journal.db", "bench")
+        self._journal = Journal(folder / "journal.db", Envelope("bench", "lane", "boot"))
         self._anchor: tuple[float, float] | None = None
         self._first: tuple[float, float] | None = None
         self.waits: list[tuple[float, float]] = []  # (virtual, real) seconds
@@ -66,19 +67,21 @@ class Timed:
         self._lane.contacts[InputName.PRESENCE].set(active=False)
         self._play(lambda: self._gate.lane.state is State.IDLE, 30.0)
 
-    def append(self, entries: Iterable[Entry]) -> int:
+    def append(self, entries: Iterable[Entry], _give_up: Callable[[], bool]) -> None:
         """Write as the gate does; a verdict ends the wait."""
         entries = list(entries)
-        seq = self._journal.append(entries)
+        self._journal.append(entries)
         if self._first and any(entry.type == "visit.admitted" for entry in entries):
             virtual_s, real_s = self._first
             wait = self._world.now_s() - virtual_s, time.perf_counter() - real_s
             self.waits.append(wait)
-        return seq
 
-    def prune(self, through_seq: int) -> int:
-        """Delete nothing."""
-        return through_seq * 0
+    def keep_house(self, delivered_seq: int) -> None:
+        """Do nothing: it is all new."""
+
+    def take_lost(self) -> int:
+        """Return that nothing was."""
+        return 0
 
     def _see(self, event: HardwareEvent) -> None:
         measuring = self._gate.lane.state is State.MEASURING

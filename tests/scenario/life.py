@@ -94,11 +94,14 @@ class MemoryLog:
         self.entries: list[Entry] = []
         self.tried: list[tuple[bool, Entry]] = []
         self.broken = False
-        self.pruned_through = 0
+        self.delivered_seq = 0
+        self.lost = 0
         self.spy: Callable[[list[Entry]], None] = lambda _entries: None
         self.wrote: Callable[[list[Entry]], None] = lambda _entries: None
 
-    def append(self, entries: Iterable[Entry]) -> int:
+    def append(
+        self, entries: Iterable[Entry], _give_up: Callable[[], bool] = lambda: False
+    ) -> None:
         entries = list(entries)
         self.spy(entries)
         self.tried += [(not self.broken, entry) for entry in entries]
@@ -106,13 +109,13 @@ class MemoryLog:
             raise JournalError(errno.ENOSPC, "No space left on device")
         self.entries += entries
         self.wrote(entries)
-        return len(self.entries)
 
-    def prune(self, through_seq: int) -> int:
-        if self.broken:
-            raise JournalError(errno.ENOSPC, "No space left on device")
-        self.pruned_through = through_seq
-        return 0
+    def keep_house(self, delivered_seq: int) -> None:
+        self.delivered_seq = delivered_seq
+
+    def take_lost(self) -> int:
+        lost, self.lost = self.lost, 0
+        return lost
 
 
 class Notebook:

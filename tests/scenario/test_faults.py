@@ -109,7 +109,7 @@ def test_what_a_broken_disk_lost_is_counted_and_told_when_it_works_again(stage):
 def test_what_the_server_has_is_deleted(stage):
     stage.acknowledged = 17
     stage.play(6.0)
-    assert stage.log.pruned_through == 17
+    assert stage.log.delivered_seq == 17
 
 
 # ---------------------------------------------------------------------------------- loop, process

@@ -1,10 +1,16 @@
 """`gatepost run` and `gatepost uplink` as a technician meets them on the wrong machine."""
 
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+
+from gatepost_services.contract.events import decode
+from gatepost_services.journal import JournalReader
+from gatepost_services.journal.schema import APPLICATION_ID
 
 LIMIT_S = 60
 
@@ -58,7 +64,21 @@ def test_a_link_without_broker_and_journal_waits_and_ends_when_told(config):
 
 
 def test_a_journal_that_fails_is_told_in_the_log_of_the_service(config, tmp_path):
-    (tmp_path / "gate" / "journal.db").write_bytes(b"no database " * 1000)
+    with closing(sqlite3.connect(tmp_path / "gate" / "journal.db")) as newer:
+        newer.execute("CREATE TABLE t (x)")
+        newer.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        newer.execute("PRAGMA user_version = 99")
     result = gatepost("simulate", "--config", config, "--people", 1, "--speed", 100)
     (told,) = [line for line in result.stderr.splitlines() if "journal.db" in line]
-    assert "move it away" in told
+    assert "install the newer Gatepost again" in told
+    assert "entry is refused until it works" in told
+
+
+def test_a_journal_that_is_broken_is_set_aside_and_the_gate_works(config, tmp_path):
+    (tmp_path / "gate" / "journal.db").write_bytes(b"no database " * 1000)
+    result = gatepost("simulate", "--config", config, "--people", 1, "--speed", 100)
+    assert result.returncode == 0, result.stderr
+    with JournalReader(tmp_path / "gate" / "journal.db") as journal:
+        types = [decode(record.body).type for record in journal.read(0, 100).records]
+    assert "gatepost.controller.started" in types
+    assert "gatepost.store.corrupt" in types

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from gatepost_services.contract.events import decode
 from gatepost_services.journal import JournalReader
 
 pytestmark = pytest.mark.processes
@@ -125,7 +126,8 @@ def supervisor(config, tmp_path):
 
 def told(tmp_path: Path) -> list[str]:
     with JournalReader(tmp_path / "gate" / "journal.db") as journal:
-        types = [record.type for record in journal.read_after(0, 100)]
+        events = [decode(record.body) for record in journal.read(0, 100).records]
+    types = [event.type.removeprefix("gatepost.") for event in events]
     return [type_ for type_ in types if not type_.startswith("fault.")]
 
 

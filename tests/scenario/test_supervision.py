@@ -65,7 +65,7 @@ def come_to_a_deadline(stage, _patch):
 
 
 def keep_house(stage, patch):
-    patch.setattr(stage.log, "prune", lambda _seq: stage.world.advance(TOO_LONG_S))
+    patch.setattr(stage.log, "keep_house", lambda _seq: stage.world.advance(TOO_LONG_S))
 
 
 def wake_too_late(stage, patch):
@@ -103,7 +103,7 @@ def test_an_overrun_is_told_with_the_phase_to_blame(stage, monkeypatch, phase, b
 
 def test_overruns_are_told_once_a_minute_with_the_worst(stage, monkeypatch):
     times_s = itertools.cycle((0.1, 0.2, 0.4))
-    monkeypatch.setattr(stage.log, "prune", lambda _seq: stage.world.advance(next(times_s)))
+    monkeypatch.setattr(stage.log, "keep_house", lambda _seq: stage.world.advance(next(times_s)))
     stage.play(300.0)
     told = overruns(stage)
     assert 5 <= len(told) <= 6

@@ -1,6 +1,5 @@
 """What the gate learns from the people who walk in, and keeps; and what it never learns away."""
 
-import json
 import logging
 import random
 from statistics import fmean, median
@@ -16,6 +15,7 @@ from gatepost.wiring.thermometer import OffsetStore
 from gatepost_config.load import load
 from gatepost_hal.simulated.mlx90614 import ChipFault
 from gatepost_hal.simulated.scenes import Forehead
+from gatepost_services.contract.events import decode
 from gatepost_services.journal import JournalReader
 
 LEARNS = {"learns": True}
@@ -211,8 +211,9 @@ def test_the_wired_gate_reads_and_writes_what_was_learnt_in_its_own_folder(make_
         wired.run(lambda: True, about={})
     assert OffsetStore(paths.offset).load() == {device: settled(device, people=77)}
     with JournalReader(paths.journal) as journal:
-        told = {record.type: json.loads(record.data) for record in journal.read_after(0, 100)}
-    assert told["thermometer.found"]["people"] == 77
+        events = [decode(record.body) for record in journal.read(0, 100).records]
+    (found,) = [event for event in events if event.type == "gatepost.thermometer.found"]
+    assert found.data["people"] == 77
 
 
 # ------------------------------------------------------------------------------------------- disk

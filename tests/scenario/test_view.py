@@ -14,6 +14,7 @@ from gatepost.demo.show import Progress
 from gatepost.demo.view import describe
 from gatepost_services.contract.events import WireEvent
 from gatepost_services.hub.tally import TallySnapshot
+from gatepost_services.record import NO_HASH, EventClass
 
 LIMIT_S = 60
 TERMINAL = (80, 24)
@@ -25,16 +26,28 @@ def event(type_, seq=1, **data):
         id=f"s/g/{seq}",
         seq=seq,
         type=f"gatepost.{type_}",
+        event_class=EventClass.LIVE,
         boot_id="boot",
         uptime_s=1.0,
         utc_s=1.0,
+        time_quality="ntp",
+        previous_hash=NO_HASH,
         data=data,
     )
 
 
 def progress(lane=None, *, written=0, received=0, broker="running"):
     tally = TallySnapshot(
-        received=received, duplicates=0, out_of_order=0, malformed=0, by_type={}, highest_seq={}
+        received=received,
+        duplicates=0,
+        out_of_order=0,
+        malformed=0,
+        gone=0,
+        withheld=0,
+        breaks=0,
+        by_type={},
+        highest_seq={},
+        complete_through={},
     )
     return Progress(lane or {}, written, tally, broker, {"gate": 0, "link": 0})
 

@@ -21,12 +21,15 @@ from typing import Self
 import pytest
 
 from gatepost.demo.broker import free_port
+from gatepost_services.contract.events import Envelope
 from gatepost_services.doorbell import DoorbellListener
 from gatepost_services.journal import Entry, Journal, JournalReader
 from gatepost_services.uplink.backoff import Backoff
 from gatepost_services.uplink.link import Link
-from gatepost_services.uplink.position import PositionStore, read_acknowledged
+from gatepost_services.uplink.position import read_acknowledged
+from gatepost_services.uplink.progress import KeepUntil
 from gatepost_services.uplink.session import MqttSession
+from gatepost_services.uplink.store import ProgressStore
 
 DEADLINE_S = 30.0
 SITE, GATE = "north", "gate-1"
@@ -107,16 +110,25 @@ def make_mosquitto(tmp_path: Path) -> Iterator[Callable[..., Mosquitto]]:
 class FakeBroker:
     """A broker of a few lines that does what no good broker does. One connection at a time.
 
-    `reason_of(n)` decides about the n-th PUBLISH ever: a PUBACK reason code, None for silence, or
-    "drop" to cut the connection. Acknowledges in groups of `receive_maximum`, after looking
-    whether the client sends more than that.
+    `reason_of(n)` decides about the n-th event ever, `judge(topic, payload)` by what it is, and
+    comes first: a PUBACK reason code, None for silence or for the other to decide, "drop" to cut
+    the connection. Acknowledges in groups of `receive_maximum`, after looking whether the client
+    sends more than that. `published` and `accepted` are events; `statuses` is what else came.
     """
 
-    def __init__(self, *, receive_maximum: int = 20, connack: int = 0) -> None:
+    def __init__(
+        self, *, receive_maximum: int = 20, connack: int = 0, maximum_packet_bytes: int = 0
+    ) -> None:
         self.receive_maximum = receive_maximum
         self.connack = connack
+        self.maximum_packet_bytes = maximum_packet_bytes
         self.reason_of: Callable[[int], int | str | None] = lambda _n: 0
+        self.judge: Callable[[str, bytes], int | str | None] = lambda _topic, _payload: None
+        self.watermark: bytes | None = None  # sent to whoever subscribes
         self.accepted: list[bytes] = []
+        self.topics: list[str] = []  # of `accepted`
+        self.statuses: list[bytes] = []
+        self.subscriptions: list[str] = []
         self.published = 0
         self.most_unacked = 0
         self.connects = 0
@@ -132,6 +144,11 @@ class FakeBroker:
     def wait_for(self, predicate: Callable[[], bool]) -> bool:
         with self.changed:
             return self.changed.wait_for(predicate, DEADLINE_S)
+
+    def say(self, topic: str, payload: bytes) -> None:
+        """Send a message with QoS 0 to whoever is connected."""
+        assert self._connection is not None
+        self._connection.sendall(publish_packet(topic, payload))
 
     def close(self) -> None:
         with suppress(OSError):
@@ -154,7 +171,7 @@ class FakeBroker:
                     self._talk(connection)
 
     def _talk(self, connection: socket.socket) -> None:
-        unacked: list[tuple[int, int, bytes]] = []
+        unacked: list[tuple[int, int, str, bytes]] = []
         while True:
             connection.settimeout(0.02 if unacked else DEADLINE_S)
             try:
@@ -166,33 +183,56 @@ class FakeBroker:
             with self.changed:
                 if kind >> 4 == 1:
                     self.connects += 1
-                    connection.sendall(connack(self.connack, self.receive_maximum))
+                    connection.sendall(
+                        connack(self.connack, self.receive_maximum, self.maximum_packet_bytes)
+                    )
                 elif kind >> 4 == 3:
-                    self.published += 1
-                    mid, self.publish_properties, payload = parse_publish(body)
-                    unacked.append((self.published, mid, payload))
-                    self.most_unacked = max(self.most_unacked, len(unacked))
+                    self._take(unacked, body)
+                elif kind >> 4 == 8:
+                    self._subscribe(connection, body)
                 elif kind >> 4 == 12:
                     connection.sendall(b"\xd0\x00")
                 elif kind >> 4 == 14:
                     self.disconnects += 1
                 self.changed.notify_all()
 
+    def _take(self, unacked: list[tuple[int, int, str, bytes]], body: bytes) -> None:
+        topic, mid, self.publish_properties, payload = parse_publish(body)
+        self.published += "/status" not in topic
+        unacked.append((self.published, mid, topic, payload))
+        self.most_unacked = max(self.most_unacked, len(unacked))
+
+    def _subscribe(self, connection: socket.socket, body: bytes) -> None:
+        length = int.from_bytes(body[3:5])
+        self.subscriptions.append(body[5 : 5 + length].decode())
+        connection.sendall(b"\x90\x04" + body[:2] + b"\x00\x01")
+        if self.watermark is not None:
+            connection.sendall(publish_packet(self.subscriptions[-1], self.watermark))
+
     def _acknowledge(
-        self, connection: socket.socket, unacked: list[tuple[int, int, bytes]]
+        self, connection: socket.socket, unacked: list[tuple[int, int, str, bytes]]
     ) -> bool:
         with self.changed:
-            for number, mid, payload in unacked:
-                reason = self.reason_of(number)
+            for number, mid, topic, payload in unacked:
+                reason = self.judge(topic, payload)
+                if reason is None:
+                    reason = 0 if "/status" in topic else self.reason_of(number)
                 if reason == "drop":
                     return False
                 if isinstance(reason, int):
                     if reason < 0x80:
-                        self.accepted.append(payload)
+                        self._keep(topic, payload)
                     connection.sendall(b"\x40\x04" + struct.pack("!HBB", mid, reason, 0))
             unacked.clear()
             self.changed.notify_all()
         return True
+
+    def _keep(self, topic: str, payload: bytes) -> None:
+        if "/status" in topic:
+            self.statuses.append(payload)
+        else:
+            self.accepted.append(payload)
+            self.topics.append(topic)
 
 
 def read_exactly(connection: socket.socket, count: int) -> bytes:
@@ -215,15 +255,30 @@ def read_packet(connection: socket.socket) -> tuple[int, bytes]:
             return kind, read_exactly(connection, length)
 
 
-def parse_publish(body: bytes) -> tuple[int, bytes, bytes]:
+def parse_publish(body: bytes) -> tuple[str, int, bytes, bytes]:
     topic_end = 2 + int.from_bytes(body[:2])
     mid = int.from_bytes(body[topic_end : topic_end + 2])
     properties_end = topic_end + 3 + body[topic_end + 2]
-    return mid, body[topic_end + 3 : properties_end], body[properties_end:]
+    properties = body[topic_end + 3 : properties_end]
+    return body[2:topic_end].decode(), mid, properties, body[properties_end:]
 
 
-def connack(reason: int, receive_maximum: int) -> bytes:
-    return b"\x20\x06\x00" + bytes([reason]) + b"\x03\x21" + struct.pack("!H", receive_maximum)
+def publish_packet(topic: str, payload: bytes) -> bytes:
+    """Return a PUBLISH with QoS 0 and no properties."""
+    body = struct.pack("!H", len(topic)) + topic.encode() + b"\x00" + payload
+    length, rest = b"", len(body)
+    while not length or rest:
+        rest, digit = divmod(rest, 128)
+        length += bytes([digit | (0x80 if rest else 0)])
+    return b"\x30" + length + body
+
+
+def connack(reason: int, receive_maximum: int, maximum_packet_bytes: int = 0) -> bytes:
+    properties = b"\x21" + struct.pack("!H", receive_maximum)
+    if maximum_packet_bytes:
+        properties += b"\x27" + struct.pack("!I", maximum_packet_bytes)
+    length = len(properties)
+    return b"\x20" + bytes([3 + length, 0, reason, length]) + properties
 
 
 @pytest.fixture
@@ -239,34 +294,46 @@ def make_fake_broker() -> Iterator[Callable[..., FakeBroker]]:
         broker.close()
 
 
+ALARM, LIVE = "tamper.raised", "passage.entered"
+
+
 class Station:
     """One gate's files: a journal to write, and links that drain it."""
 
     def __init__(self, folder: Path) -> None:
         self.journal_path = folder / "journal.db"
         self.position_path = folder / "acknowledged"
+        self.store_path = folder / "uplink.db"
         self.doorbell_path = folder / "bell"
-        self.journal = Journal(self.journal_path, "boot-1")
+        self.journal = Journal(self.journal_path, Envelope(SITE, GATE, "boot-1"))
 
-    def append(self, count: int) -> int:
+    def append(self, count: int, type_: str = LIVE, *, pad: int = 200) -> int:
         return self.journal.append(
-            Entry("test.happened", at_s=float(n), utc_s=1e9 + n, data={"n": n, "pad": "x" * 200})
+            Entry(type_, at_s=float(n), utc_s=1e9 + n, data={"n": n, "pad": "x" * pad})
             for n in range(count)
         )
 
     def acknowledged(self) -> int:
         return read_acknowledged(self.position_path)
 
-    def link(self, port: int, **settings: object) -> "RunningLink":
-        return RunningLink(self, port, settings)
+    def store(self, keep_until: KeepUntil = "puback") -> ProgressStore:
+        return ProgressStore.open(self.store_path, self.position_path, keep_until)
+
+    def link(
+        self, port: int, *, keep_until: KeepUntil = "puback", **settings: object
+    ) -> "RunningLink":
+        return RunningLink(self, port, keep_until, settings)
 
 
 class RunningLink:
     """A link in a thread of its own, which makes and closes all that belongs to that thread."""
 
-    def __init__(self, station: Station, port: int, settings: dict[str, object]) -> None:
+    def __init__(
+        self, station: Station, port: int, keep_until: KeepUntil, settings: dict[str, object]
+    ) -> None:
         self._station = station
-        self._settings = settings
+        self._keep_until: KeepUntil = keep_until
+        self._settings = {"backlog_rate": 0.0} | settings
         self._new_session = partial(
             MqttSession, host="127.0.0.1", port=port, client_id="gatepost-north-gate-1"
         )
@@ -296,13 +363,14 @@ class RunningLink:
         station = self._station
         with (
             JournalReader(station.journal_path) as journal,
+            station.store(self._keep_until) as store,
             DoorbellListener(station.doorbell_path) as doorbell,
         ):
             self._link = Link(
                 site=SITE,
                 gate=GATE,
                 journal=journal,
-                position=PositionStore(station.position_path),
+                store=store,
                 doorbell=doorbell,
                 new_session=self._new_session,
                 backoff=Backoff(0.02, 0.2, Random(1)),

@@ -1,7 +1,6 @@
 """The link against a broker that misbehaves, and against a clock that the test moves."""
 
 import json
-import logging
 import selectors
 import socket
 import sqlite3
@@ -10,18 +9,23 @@ from random import Random
 
 import pytest
 
+from gatepost_services.contract.events import decode
 from gatepost_services.doorbell import Doorbell, DoorbellListener
 from gatepost_services.journal import JournalReader
 from gatepost_services.uplink.backoff import Backoff
 from gatepost_services.uplink.line import SessionError
 from gatepost_services.uplink.link import Link
-from gatepost_services.uplink.position import PositionStore
 
 DEADLINE_S = 30.0
+ALARM = "tamper.raised"
 
 
 def numbers(broker) -> list[int]:
-    return [int(json.loads(payload)["sequence"]) for payload in broker.accepted]
+    return [decode(payload).seq for payload in broker.accepted]
+
+
+def streams(broker) -> list[str]:
+    return [topic.rpartition("/")[2] for topic in broker.topics]
 
 
 def test_the_brokers_receive_maximum_is_honoured(station, make_fake_broker):
@@ -29,28 +33,67 @@ def test_the_brokers_receive_maximum_is_honoured(station, make_fake_broker):
     station.append(20)
     with station.link(broker.port):
         assert broker.wait_for(lambda: len(broker.accepted) == 20)
-    assert broker.most_unacked == 3
+    assert 2 <= broker.most_unacked <= 3
     assert numbers(broker) == list(range(1, 21))
 
 
-@pytest.mark.parametrize("damage", ["data = '{'", "utc_s = 1e18", "utc_s = -1e18"])
-def test_a_damaged_record_does_not_hold_back_what_is_behind_it(station, make_fake_broker, damage):
+def test_the_window_is_honoured_and_leaves_a_reserve_for_what_is_more_urgent(
+    station, make_fake_broker
+):
+    broker = make_fake_broker(receive_maximum=100)
+    station.append(40)
+    with station.link(broker.port, window=10):
+        assert broker.wait_for(lambda: len(broker.accepted) == 40)
+    assert broker.most_unacked == 9
+
+
+def test_an_events_bytes_are_sent_as_they_were_written(station, make_fake_broker):
+    broker = make_fake_broker()
+    station.append(3)
+    with station.link(broker.port), JournalReader(station.journal_path) as journal:
+        assert broker.wait_for(lambda: len(broker.accepted) == 3)
+        assert broker.accepted == [record.body for record in journal.read(0, 10).records]
+
+
+def test_a_damaged_record_does_not_hold_back_what_is_behind_it(station, make_fake_broker, caplog):
     broker = make_fake_broker()
     station.append(5)
     with closing(sqlite3.connect(station.journal_path)) as file, file:
-        file.execute(f"UPDATE entry SET {damage} WHERE seq = 2")  # noqa: S608
+        file.execute("UPDATE live SET body = CAST(replace(body, 'boot-1', 'boot-2') AS BLOB)")
     with station.link(broker.port):
         assert broker.wait_for(lambda: len(broker.accepted) == 5)
     assert numbers(broker) == [1, 2, 3, 4, 5]
-    assert json.loads(broker.accepted[1])["type"] == "gatepost.journal.damaged"
+    events = [decode(payload) for payload in broker.accepted]
+    assert {event.type for event in events} == {"gatepost.journal.withheld"}
+    assert {event.data["why"] for event in events} == {"damaged"}
+    with JournalReader(station.journal_path) as journal, station.store() as store:
+        kept = [record.hash for record in journal.read(0, 10).records]
+        assert [event.data["hash"] for event in events] == [each.hex() for each in kept]
+        assert [each.hash for each in store.set_apart.values()] == kept
+    assert sum("is damaged" in record.getMessage() for record in caplog.records) == 1
 
 
-def test_our_own_window_is_honoured(station, make_fake_broker):
-    broker = make_fake_broker(receive_maximum=100)
-    station.append(20)
-    with station.link(broker.port, window=4):
-        assert broker.wait_for(lambda: len(broker.accepted) == 20)
-    assert broker.most_unacked <= 4
+def test_alarms_go_first_then_the_backlog_and_what_comes_meanwhile_is_live(
+    station, make_fake_broker
+):
+    broker = make_fake_broker()
+    station.append(30)
+    station.append(2, ALARM)
+    station.append(30)
+    bell = Doorbell(station.doorbell_path)
+    with station.link(broker.port, poll_s=10_000.0):
+        assert broker.wait_for(lambda: len(broker.accepted) >= 10)
+        station.append(1)
+        bell.ring()
+        assert broker.wait_for(lambda: len(broker.accepted) == 63)
+    bell.close()
+    assert numbers(broker)[:2] == [31, 32]
+    assert streams(broker)[:2] == ["alarm", "alarm"]
+    backlog = [seq for seq, stream in zip(numbers(broker), streams(broker)) if stream == "backlog"]
+    assert backlog == [*range(1, 31), *range(33, 63)]
+    assert numbers(broker)[streams(broker).index("live")] == 63
+    assert numbers(broker).index(63) < 50
+    assert station.acknowledged() == 63
 
 
 def test_a_connection_cut_again_and_again_loses_nothing_and_keeps_the_order(
@@ -66,29 +109,17 @@ def test_a_connection_cut_again_and_again_loses_nothing_and_keeps_the_order(
     assert broker.connects > 3
 
 
-def test_a_refused_event_is_sent_again_until_it_is_taken_and_told_once(
-    station, make_fake_broker, caplog
-):
-    broker = make_fake_broker()
-    broker.reason_of = lambda n: 0x87 if n <= 3 else 0
-    station.append(20)
-    with station.link(broker.port):
-        assert broker.wait_for(lambda: len(broker.accepted) == 20)
-    assert numbers(broker) == list(range(1, 21))
-    assert broker.connects == 4
-    errors = [record for record in caplog.records if record.levelno == logging.ERROR]
-    assert ["keeps no event" in record.getMessage() for record in errors] == [True, False]
-
-
 def test_a_ring_sends_what_is_new_at_once(station, make_fake_broker):
     broker = make_fake_broker()
     bell = Doorbell(station.doorbell_path)
     with station.link(broker.port, poll_s=10_000.0):
+        assert broker.wait_for(lambda: len(broker.statuses) == 1)
         for expected in (1, 2, 3):
-            station.append(1)
+            station.append(1, ALARM if expected == 2 else "passage.entered")
             bell.ring()
             assert broker.wait_for(lambda n=expected: len(broker.accepted) == n)
     bell.close()
+    assert streams(broker) == ["live", "alarm", "live"]
 
 
 def test_a_wake_ends_the_link_at_once_with_a_goodbye(station, make_fake_broker):
@@ -98,6 +129,51 @@ def test_a_wake_ends_the_link_at_once_with_a_goodbye(station, make_fake_broker):
         assert broker.wait_for(lambda: len(broker.accepted) == 1)
         assert link.stop() < 0.9  # the tick is a second
     assert broker.wait_for(lambda: broker.disconnects == 1)
+
+
+def test_the_backlog_keeps_to_its_pace_and_nothing_else_does(station, make_fake_broker):
+    broker = make_fake_broker()
+    station.append(100)
+    station.append(30, ALARM)
+    with station.link(broker.port, backlog_rate=0.001):
+        assert broker.wait_for(lambda: streams(broker).count("backlog") == 1)
+        station.append(20)
+        with closing(Doorbell(station.doorbell_path)) as bell:
+            bell.ring()
+        assert broker.wait_for(lambda: streams(broker).count("live") == 20)
+    assert streams(broker).count("alarm") == 30
+    assert streams(broker).count("backlog") == 1
+
+
+def test_the_status_says_what_waits_and_what_the_link_has_done(station, make_fake_broker):
+    broker = make_fake_broker()
+    station.append(10)
+    with station.link(broker.port):
+        assert broker.wait_for(lambda: len(broker.accepted) == 10 and len(broker.statuses) == 1)
+    first = json.loads(broker.statuses[0])
+    assert first["depth"] == 10
+    assert first["oldest_utc"] == "2001-09-09T01:46:40.000Z"
+    assert first["acknowledged"] == 0
+    assert first["dropped"] == {"alarm": 0, "live": 0, "bookkeeping": 0, "telemetry": 0}
+    assert first["set_apart"] == {"count": 0, "last": []}
+    with station.link(broker.port):
+        assert broker.wait_for(lambda: len(broker.statuses) == 2)
+    second = json.loads(broker.statuses[1])
+    assert (second["depth"], second["oldest_utc"], second["acknowledged"]) == (0, None, 10)
+    with JournalReader(station.journal_path) as journal:
+        head = journal.stats().head.hex()
+    assert second["journal"] == {"last_seq": 10, "head": head}
+
+
+def test_a_status_that_may_not_be_sent_stops_nothing(station, make_fake_broker, caplog):
+    broker = make_fake_broker()
+    broker.judge = lambda topic, _payload: 0x87 if topic.endswith("/status") else None
+    station.append(10)
+    with station.link(broker.port):
+        assert broker.wait_for(lambda: len(broker.accepted) == 10)
+    assert numbers(broker) == list(range(1, 11))
+    assert broker.connects == 2
+    assert sum("takes no status" in record.getMessage() for record in caplog.records) == 1
 
 
 # ------------------------------------------------------------------------ with a clock of our own
@@ -131,13 +207,20 @@ class SteppingSelector(selectors.SelectSelector):
 class ScriptedSession:
     """A session that does what the test says, without a broker."""
 
+    maximum_packet_bytes = 268_435_455
+    is_subscription_refused = False
+
     def __init__(self, *, refuses: bool = False, acks: bool = True) -> None:
         self._near, self._far = socket.socketpair()
         self._refuses = refuses
         self._acks = acks
         self.connected = False
         self.receive_maximum = 65535
+        self._packets = 0
+        self._unacked: list[int] = []
         self.published: list[bytes] = []
+        self.statuses: list[bytes] = []
+        self.messages: list[tuple[str, bytes]] = []
         self.is_closed = False
 
     def connect(self) -> None:
@@ -148,26 +231,48 @@ class ScriptedSession:
     def fileno(self) -> int:
         return self._near.fileno()
 
+    def packet_bytes(self, topic: str, payload: bytes) -> int:
+        return len(topic) + len(payload)
+
     def wants_write(self) -> bool:
         return False
 
     def on_readable(self) -> None:
-        raise SessionError("lost by the test")
+        if b"x" in self._near.recv(4096):
+            raise SessionError("lost by the test")
 
     def on_writable(self) -> None:
         raise AssertionError
 
+    def flush(self) -> None:
+        pass
+
     def tick(self) -> None:
         pass
 
-    def publish(self, _topic: str, payload: bytes) -> int:
-        self.published.append(payload)
-        return len(self.published)
+    def subscribe(self, topic: str) -> None:
+        assert topic == "gatepost/north/gate-1/watermark"
 
-    def take_acked(self) -> list[tuple[int, bool]]:
+    def take_messages(self) -> list[tuple[str, bytes]]:
+        messages, self.messages = self.messages, []
+        return messages
+
+    def say(self, through: int) -> None:
+        self.messages.append(("gatepost/north/gate-1/watermark", b'{"through":%d}' % through))
+
+    def publish(self, _topic: str, payload: bytes, *, retain: bool = False) -> int:
+        self._packets += 1
+        (self.statuses if retain else self.published).append(payload)
+        self._unacked.append(self._packets)
+        if self._acks and not retain:
+            self._far.send(b"a")
+        return self._packets
+
+    def take_acked(self) -> list[tuple[int, int]]:
         if not self._acks:
             return []
-        return [(mid, True) for mid in range(1, len(self.published) + 1)]
+        acked, self._unacked = self._unacked, []
+        return [(mid, 0) for mid in acked]
 
     def lose(self) -> None:
         self._far.send(b"x")
@@ -177,29 +282,37 @@ class ScriptedSession:
         self._near.close()
         self._far.close()
 
+    def numbers(self) -> list[int]:
+        return [decode(payload).seq for payload in self.published]
+
 
 class Bench:
     """A link on a clock that only the test's waits move."""
 
-    def __init__(self, station) -> None:
+    def __init__(self, station, keep_until="watermark") -> None:
         self.clock = Clock()
         self.selector = SteppingSelector(self.clock)
         self.sessions: list[ScriptedSession] = []
         self.kinds: list[dict[str, bool]] = []
         self.journal = JournalReader(station.journal_path)
-        self.position = PositionStore(station.position_path)
+        self.store = station.store(keep_until)
         self.doorbell = DoorbellListener(station.doorbell_path)
         self.link = Link(
             site="north",
             gate="gate-1",
             journal=self.journal,
-            position=self.position,
+            store=self.store,
             doorbell=self.doorbell,
             new_session=self._new_session,
             backoff=Backoff(1.0, 60.0, Random(7)),
+            window=20,
             clock=self.clock,
             selector=self.selector,
         )
+
+    @property
+    def acknowledged(self) -> int:
+        return self.store.progress.acknowledged
 
     def _new_session(self) -> ScriptedSession:
         kind = self.kinds.pop(0) if self.kinds else {}
@@ -210,9 +323,17 @@ class Bench:
         for _ in range(turns):
             self.link._turn()
 
+    def run_until(self, condition) -> None:
+        for _ in range(100_000):
+            if condition():
+                return
+            self.link._turn()
+        raise AssertionError("it never came to that")
+
     def close(self) -> None:
         self.link.close()
         self.journal.close()
+        self.store.close()
         self.doorbell.close()
 
 
@@ -233,15 +354,23 @@ def test_tries_are_spaced_by_the_jittered_back_off_and_logged_once(bench, statio
     assert bench.clock.now_s - 1000.0 == pytest.approx(sum(delays_s))
     assert all(session.is_closed for session in bench.sessions[:6])
     bench.run(3)
-    assert bench.position.acknowledged == 1
+    assert bench.acknowledged == 1
     assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]
 
 
 def test_it_never_spins_while_there_is_nothing_to_do(bench):
     bench.run(100)
     assert len(bench.selector.waited_s) >= 98
-    assert min(bench.selector.waited_s[2:]) > 0.5
+    assert min(bench.selector.waited_s[3:]) > 0.5
     assert max(bench.selector.waited_s) <= 1.0
+
+
+def test_it_does_not_spin_while_the_backlog_keeps_its_pace(bench, station):
+    station.append(2000)
+    bench.run_until(lambda: bench.acknowledged == 2000)
+    took_s = bench.clock.now_s - 1000.0
+    assert 3.7 <= took_s <= 4.5  # 2000 at 500 a second
+    assert len(bench.selector.waited_s) <= 60 * took_s
 
 
 def test_it_never_spins_while_the_broker_is_silent_and_leaves_it_in_the_end(bench, station):
@@ -251,8 +380,7 @@ def test_it_never_spins_while_the_broker_is_silent_and_leaves_it_in_the_end(benc
         bench.run(1)
     assert len(bench.sessions[0].published) == 1  # the first goes alone
     assert 30.0 <= bench.clock.now_s - 1000.0 <= 33.0
-    bench.run(20)
-    assert bench.position.acknowledged == 100
+    bench.run_until(lambda: bench.acknowledged == 100)
 
 
 def test_a_journal_that_comes_later_is_drained_then(bench, station, caplog):
@@ -264,42 +392,176 @@ def test_a_journal_that_comes_later_is_drained_then(bench, station, caplog):
     assert bench.sessions[0].published == []
     assert len(caplog.records) == 1
     hidden.rename(station.journal_path)
-    bench.run(10)
-    assert bench.position.acknowledged == 3
+    bench.run(20)
+    assert bench.acknowledged == 3
     assert len(caplog.records) == 2
 
 
-def test_a_position_that_cannot_be_stored_stops_the_window_and_never_the_link(
-    bench, station, caplog
+class FullDisk(sqlite3.Connection):
+    """A connection whose commits fail while `is_full`."""
+
+    is_full = False
+
+    def execute(self, sql, *args):
+        if FullDisk.is_full and sql.startswith("UPDATE progress"):
+            error = sqlite3.OperationalError("database or disk is full")
+            error.sqlite_errorcode = sqlite3.SQLITE_FULL
+            raise error
+        return super().execute(sql, *args)
+
+
+def test_a_store_that_cannot_write_stops_the_window_and_never_the_link(
+    bench, station, caplog, monkeypatch
 ):
     station.append(100)
-    blocked = station.position_path.with_name("acknowledged.new")
-    blocked.mkdir()
-    bench.run(10)
-    assert len(bench.sessions[0].published) == 20
-    blocked.rmdir()
-    bench.run(20)
-    assert bench.position.acknowledged == 100
+    monkeypatch.setattr(bench.store, "_connection_class", FullDisk)
+    bench.store._is_suspect = True  # the next transaction opens it anew
+    monkeypatch.setattr(FullDisk, "is_full", True)
+    bench.run(50)
+    assert bench.sessions[0].numbers() == list(range(1, 19))  # 20 less the reserve
+    assert station.acknowledged() == 0
+    monkeypatch.setattr(FullDisk, "is_full", False)
+    bench.run_until(lambda: bench.acknowledged == 100)
+    assert bench.sessions[0].numbers() == list(range(1, 101))
     assert len(bench.sessions) == 1
     assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
 
 
-def test_a_journal_with_lower_numbers_than_the_centre_has_is_told(bench, station, caplog):
-    bench.position.advance(1000)
+def test_a_number_that_cannot_be_written_stops_the_window_as_well(bench, station, caplog):
+    station.append(100)
+    bench.link._confirmations.claimed = 100
+    blocked = station.position_path.with_name("acknowledged.new")
+    blocked.mkdir()
+    bench.sessions.clear()
+    bench.run(2)
+    bench.sessions[0].say(100)
+    bench.run(50)
+    assert 1 <= len(bench.sessions[0].published) <= 18
+    blocked.rmdir()
+    bench.run_until(lambda: station.acknowledged() >= 18)
+    assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
+
+
+def test_a_journal_with_lower_numbers_than_the_centre_has_is_told(station, caplog):
+    with station.store() as store:
+        store.save(store.progress.with_alarms(1000).with_rest(1000))
     station.append(5)
+    bench = Bench(station, "puback")
     bench.run(20)
+    bench.close()
     assert [record.getMessage()[:24] for record in caplog.records] == ["the journal ends at 5, b"]
 
 
 def test_a_lost_connection_begins_again_behind_what_was_acknowledged(bench, station):
     station.append(5)
-    bench.run(4)
-    assert bench.position.acknowledged == 5
+    bench.run_until(lambda: bench.acknowledged == 5)
     bench.sessions[0].lose()
     station.append(2)
-    while len(bench.sessions) < 2 or len(bench.sessions[1].published) < 2:
-        bench.run(1)
-    assert [json.loads(payload)["id"] for payload in bench.sessions[1].published] == [
-        "north/gate-1/6",
-        "north/gate-1/7",
-    ]
+    bench.run_until(lambda: len(bench.sessions) == 2 and len(bench.sessions[1].published) == 2)
+    assert bench.sessions[1].numbers() == [6, 7]
+
+
+def test_with_no_place_for_another_interval_all_is_backlog_until_it_has_gone(station, monkeypatch):
+    station.append(200)
+    with station.store() as store:
+        done = tuple((3 * n + 1, 3 * n + 2) for n in range(1, 33))
+        store.save(store.progress._replace(done=done))
+    bench = Bench(station, "puback")
+    bench.run_until(lambda: bench.acknowledged == 200)
+    skipped = {seq for _, seq in done}
+    assert bench.sessions[0].numbers() == [seq for seq in range(1, 201) if seq not in skipped]
+    station.append(1)
+    bench.run_until(lambda: bench.acknowledged == 201)
+    topic = bench.link._drain._live.topic
+    assert topic.endswith("/live")
+    assert bench.link._drain._live.is_proven
+    bench.close()
+
+
+# ------------------------------------------------------------------------ the server's watermark
+
+
+def test_the_gate_may_forget_what_the_server_confirms_and_no_more(bench, station):
+    station.append(10)
+    bench.run_until(lambda: bench.acknowledged == 10)
+    assert station.acknowledged() == 0
+    bench.sessions[0].say(4)
+    bench.run(2)
+    assert station.acknowledged() == 4
+    bench.sessions[0].say(2**53 - 1)  # what was never sent cannot be with the server
+    bench.run(2)
+    assert station.acknowledged() == 10
+    station.append(5)
+    bench.run_until(lambda: bench.acknowledged == 15)
+    assert station.acknowledged() == 10
+
+
+def test_a_watermark_that_is_none_is_told_once_and_ignored(bench, station, caplog):
+    station.append(10)
+    bench.run_until(lambda: bench.acknowledged == 10)
+    for said in (b"", b"7", b'{"through":-1}', b'{"through":3,"and":1}', b"\xff", b"[" * 5000):
+        bench.sessions[0].messages.append(("gatepost/north/gate-1/watermark", said))
+    bench.run(3)
+    assert station.acknowledged() == 0
+    assert len(caplog.records) == 1
+    assert "is ignored" in caplog.text
+
+
+def test_what_the_server_does_not_confirm_is_sent_again_with_growing_patience(
+    bench, station, caplog
+):
+    station.append(10)
+    bench.run_until(lambda: bench.acknowledged == 10)
+    bench.sessions[0].say(6)
+    bench.run(2)
+    began_s = bench.clock.now_s
+    bench.run_until(lambda: len(bench.sessions) == 2 and bench.acknowledged == 10)
+    assert bench.sessions[1].numbers() == [7, 8, 9, 10]
+    assert 900.0 <= bench.clock.now_s - began_s <= 905.0
+    began_s = bench.clock.now_s
+    bench.run_until(lambda: len(bench.sessions) == 3 and bench.acknowledged == 10)
+    assert bench.sessions[2].numbers() == [7, 8, 9, 10]
+    assert 1800.0 <= bench.clock.now_s - began_s <= 1805.0
+    assert station.acknowledged() == 6
+    assert len(caplog.records) == 1
+    bench.sessions[2].say(10)
+    bench.run(3000)
+    assert len(bench.sessions) == 3
+    assert station.acknowledged() == 10
+    assert json.loads(bench.sessions[2].statuses[-1])["resent"] == 8
+
+
+def test_a_watermark_that_falls_sends_again_from_there(bench, station, caplog):
+    station.append(10)
+    bench.run_until(lambda: bench.acknowledged == 10)
+    bench.sessions[0].say(10)
+    bench.run(2)
+    assert station.acknowledged() == 10
+    bench.sessions[0].say(3)
+    bench.run_until(lambda: len(bench.sessions) == 2 and bench.acknowledged == 10)
+    assert bench.sessions[1].numbers() == [4, 5, 6, 7, 8, 9, 10]
+    assert station.acknowledged() == 3
+    assert sum("lost some" in record.getMessage() for record in caplog.records) == 1
+
+
+def test_a_server_that_counts_up_and_down_does_not_keep_the_link_busy(bench, station):
+    station.append(10)
+    bench.run_until(lambda: bench.acknowledged == 10)
+    began_s = bench.clock.now_s
+    while bench.clock.now_s < began_s + 100.0:
+        bench.sessions[-1].say(10)
+        bench.run(2)
+        bench.sessions[-1].say(0)
+        bench.run(2)
+    assert 2 <= len(bench.sessions) <= 12
+
+
+def test_without_a_server_that_confirms_the_brokers_word_is_enough(station):
+    bench = Bench(station, "puback")
+    station.append(10)
+    bench.run_until(lambda: bench.acknowledged == 10)
+    bench.sessions[0].say(3)
+    bench.run(3000)
+    assert station.acknowledged() == 10
+    assert len(bench.sessions) == 1
+    bench.close()

@@ -11,7 +11,7 @@ from uuid import uuid4
 from gatepost.demo.broker import Address, LocalBroker
 from gatepost.demo.processes import Service
 from gatepost_hal.simulated.people.crowd import people
-from gatepost_services.contract.events import WireEvent, event_topic
+from gatepost_services.contract.events import WireEvent, events_topic
 from gatepost_services.hub.subscriber import Subscriber
 from gatepost_services.hub.tally import TallySnapshot
 from gatepost_services.journal import JournalReader, JournalUnavailable
@@ -212,7 +212,7 @@ class Demo:
             port=self._address.port,
             protocol=self._address.protocol,
             client_id=f"gatepost-{self._site}-hub",
-            topic=event_topic(self._site, "lane-1"),
+            topic=events_topic(self._site, "lane-1"),
             session_expiry_s=600,
             on_event=self._on_event,
         )

@@ -88,7 +88,7 @@ class Gate:
         self._policy = policy
         self._sensing = sensing
         self._around = surroundings
-        self._recorder = Recorder(log, hardware.clock, surroundings.ring)
+        self._recorder = Recorder(log, hardware.clock, surroundings.ring, self._is_urgent)
         self._stage = Stage(hardware, surroundings.is_quiet)
         self._known_faults = known_faults
         now_s = hardware.clock.now_s()
@@ -154,6 +154,12 @@ class Gate:
             self._next_watchdog_at_s = now_s + _WATCHDOG_S
             self._around.notify("WATCHDOG=1")
             self._hardware.watchdog.pet()
+
+    def _is_urgent(self) -> bool:
+        """Return whether there is an alarm that the lane does not know of yet."""
+        return self.lane.state not in _FREE_WAYS and any(
+            self._hardware.inputs.is_active(name) for name in _URGENT
+        )
 
     def _now_s(self) -> float:
         return self._hardware.clock.now_s()

@@ -25,12 +25,19 @@ from gatepost_services.journal import Entry
 class EventLog(Protocol):
     """What the loop needs of the journal."""
 
-    def append(self, entries: Iterable[Entry]) -> int:
-        """Write durably; return the last sequence number. Raises JournalError."""
+    def append(self, entries: Iterable[Entry], give_up: Callable[[], bool]) -> None:
+        """Write durably; wait no longer than it may, nor when `give_up` says so.
+
+        Raises JournalLate (they may still get there) or JournalError (they will not).
+        """
         ...
 
-    def prune(self, through_seq: int) -> int:
-        """Delete what the server has; return how many rows. Raises JournalError."""
+    def keep_house(self, delivered_seq: int) -> None:
+        """Look after the journal; a server has everything through this number. Never blocks."""
+        ...
+
+    def take_lost(self) -> int:
+        """Return how many entries were late and then failed, since the last call."""
         ...
 
 

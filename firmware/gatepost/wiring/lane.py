@@ -1,8 +1,7 @@
 """Builds the gate process: journal, roster, orders, loop."""
 
-import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -17,18 +16,11 @@ from gatepost.gate import Gate, Hardware, Surroundings
 from gatepost.wiring import thermometer
 from gatepost.wiring.orders import Orders, StandingStore
 from gatepost.wiring.passes import Passes
+from gatepost.wiring.records import event_log
 from gatepost_config.settings import Settings
 from gatepost_hal.ports import Clock
 from gatepost_services.doorbell import Doorbell
-from gatepost_services.edge_log import EdgeLog
-from gatepost_services.journal import Entry, Journal, JournalError
 from gatepost_services.uplink.position import read_acknowledged
-
-# A journal that takes a lost one's place begins this far above what the server has.
-_SEQ_LEAP = 1000
-_LARGEST_LEAP_FROM = 2**53
-
-_log = logging.getLogger(__name__)
 
 
 def policy(settings: Settings) -> Policy:
@@ -59,48 +51,6 @@ def policy(settings: Settings) -> Policy:
     )
 
 
-class OpeningLog:
-    """A journal that is opened by its first use, and again after that failed.
-
-    A gate must start without a working disk: entry refuses then, but exit and fire work (S5). The
-    journal cannot tell that it fails; this log does, when it begins and when it ends.
-    """
-
-    def __init__(self, open_journal: Callable[[], Journal]) -> None:
-        self._open_journal = open_journal
-        self._journal: Journal | None = None
-        self._edge_log = EdgeLog(_log, logging.ERROR)
-
-    def append(self, entries: Iterable[Entry]) -> int:
-        """Write durably; see `gatepost_services.journal.Journal.append`."""
-        with self._told():
-            return self._opened().append(entries)
-
-    def prune(self, through_seq: int) -> int:
-        """Delete what the server has; see `gatepost_services.journal.Journal.prune`."""
-        with self._told():
-            return self._opened().prune(through_seq)
-
-    def close(self) -> None:
-        """Close the journal, if it was ever opened."""
-        if self._journal is not None:
-            self._journal.close()
-
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        try:
-            yield
-        except JournalError as error:
-            self._edge_log.failed("%s; entry is refused until it works", error)
-            raise
-        self._edge_log.recovered("the journal works again")
-
-    def _opened(self) -> Journal:
-        if self._journal is None:
-            self._journal = self._open_journal()
-        return self._journal
-
-
 @contextmanager
 def gate(
     settings: Settings,
@@ -116,8 +66,7 @@ def gate(
     whoever is inside must get out.
     """
     with ExitStack() as closing:
-        log = OpeningLog(partial(_open_journal, settings, boot_id))
-        closing.callback(log.close)
+        log = event_log(settings, hardware.clock, boot_id, closing)
         doorbell = Doorbell(settings.paths.doorbell)
         closing.callback(doorbell.close)
         passes = Passes(settings, hardware.clock, boot_id, closing)
@@ -160,13 +109,6 @@ def _quiet(hours: str, clock: Clock) -> Callable[[], bool]:
         return is_within(local.tm_hour * 60 + local.tm_min, begin, end)
 
     return is_quiet
-
-
-def _open_journal(settings: Settings, boot_id: str) -> Journal:
-    acknowledged = read_acknowledged(settings.paths.acknowledged)
-    # More than can be under way unacknowledged. A number beyond reason is a broken or hostile one.
-    above_seq = acknowledged + _SEQ_LEAP if 0 < acknowledged < _LARGEST_LEAP_FROM else 0
-    return Journal(settings.paths.journal, boot_id, above_seq=above_seq)
 
 
 def system_boot_id() -> str:

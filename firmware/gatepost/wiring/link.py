@@ -1,4 +1,4 @@
-"""Builds the link process: journal reader, position, MQTT session."""
+"""Builds the link process: journal reader, the link's memory, MQTT session."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -10,8 +10,8 @@ from gatepost_services.doorbell import DoorbellListener
 from gatepost_services.journal import JournalReader
 from gatepost_services.uplink.backoff import Backoff
 from gatepost_services.uplink.link import Link
-from gatepost_services.uplink.position import PositionStore
 from gatepost_services.uplink.session import MqttSession
+from gatepost_services.uplink.store import ProgressStore
 
 _RECONNECT_BASE_S = 0.5
 
@@ -21,19 +21,25 @@ def link(settings: Settings) -> Iterator[Link]:
     """Yield the link of one gate.
 
     Raises:
-        OSError: the folder of the link cannot be written (PositionError, DoorbellError).
+        OSError: the folder of the link cannot be written (StoreError, PositionError,
+            DoorbellError).
     """
     with ExitStack() as closing:
         journal = JournalReader(settings.paths.journal)
         closing.callback(journal.close)
-        position = PositionStore(settings.paths.acknowledged)
+        store = ProgressStore.open(
+            settings.paths.acknowledged.with_name("uplink.db"),
+            settings.paths.acknowledged,
+            settings.link.keep_until,
+        )
+        closing.callback(store.close)
         doorbell = DoorbellListener(settings.paths.doorbell)
         closing.callback(doorbell.close)
         yield Link(
             site=settings.gate.site,
             gate=settings.gate.name,
             journal=journal,
-            position=position,
+            store=store,
             doorbell=doorbell,
             new_session=partial(
                 MqttSession,
@@ -47,4 +53,7 @@ def link(settings: Settings) -> Iterator[Link]:
             # The jitter keeps ten thousand gates apart after one power cut: not a seeded one.
             backoff=Backoff(_RECONNECT_BASE_S, settings.link.reconnect_max_s, SystemRandom()),
             window=settings.link.window,
+            backlog_rate=settings.link.backlog_rate,
+            confirm_timeout_s=settings.link.confirm_timeout_s,
+            status_s=settings.link.status_s,
         )

@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from gatepost_hal.ports import HardwareEvent, Reading, SensorFault, Thermometer
+from gatepost_hal.ports import HardwareEvent, Reading, SensorFault, Thermometer, TimeQuality
 
 
 class World:
@@ -39,6 +39,10 @@ class World:
     def utc_s(self) -> float:
         """Return the virtual wall clock."""
         return self._start_utc_s + self.now_s()
+
+    def utc_quality(self) -> TimeQuality:
+        """Return that a time server keeps it."""
+        return "ntp"
 
     def call_at(self, at_s: float, action: Callable[[], None]) -> Callable[[], None]:
         """Run `action` at `at_s`; return what cancels it."""

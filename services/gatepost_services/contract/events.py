@@ -1,5 +1,11 @@
 """The event envelope: CloudEvents 1.0, JSON format, structured mode, one event a message.
 
+The **body** of an event is made once, when the journal takes it, and is what every server gets:
+the same bytes, in this order of members. Each names the SHA-256 of the body before it, so that a
+server in any language proves that it has everything by hashing what it received:
+
+    previoushash of event n+1 == sha256(payload of event n)
+
 Sources: CloudEvents 1.0.2 (core, JSON format, MQTT binding) and its "sequence" extension. An
 extension attribute's name is lower-case letters and digits, and the type system has no floating
 point number; `uptimes` (seconds since boot) is therefore a string.
@@ -8,14 +14,34 @@ point number; `uptimes` (seconds since boot) is therefore a string.
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
+from hashlib import sha256
+from typing import Literal
 
-from gatepost_services.record import JsonValue, Record
+import msgspec
+
+from gatepost_services.contract.classes import class_of
+from gatepost_services.record import (
+    HASH_BYTES,
+    MAX_DATA_BYTES,
+    NO_HASH,
+    TIME_QUALITIES,
+    Entry,
+    EventClass,
+    JsonValue,
+    Record,
+)
 
 CONTENT_TYPE = "application/cloudevents+json"
 MAX_EVENT_BYTES = 64 * 1024
+MAX_BOOT_ID_LENGTH = 64
+WITHHELD = "gatepost.journal.withheld"
+GAP = "gatepost.journal.gap"
+Stream = Literal["alarm", "live", "backlog", "replay"]
+Why = Literal["damaged", "too_large", "refused"]
 _TYPE_PREFIX = "gatepost."
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _SOURCE = re.compile(rf"/gatepost/({_NAME.pattern})/({_NAME.pattern})")
@@ -23,7 +49,9 @@ _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9
 _UPTIME = re.compile(r"-?[0-9]{1,12}\.[0-9]{3}")
 # The extension demands an order that sorting strings keeps; 19 digits hold SQLite's 64-bit integer.
 _SEQUENCE = re.compile(r"[0-9]{19}")
+_HASH = re.compile(rf"[0-9a-f]{{{2 * HASH_BYTES}}}")
 _MAX_SEQ = 2**63 - 1
+_CLASSES = {each.label: each for each in EventClass}
 
 
 class WireError(ValueError):
@@ -35,26 +63,49 @@ class WireEvent:
     """An event as the centre receives it.
 
     `source` and `seq` together name it for ever. `uptime_s` is monotonic within one `boot_id`;
-    `utc_s` is POSIX seconds by the gate's wall clock, to the millisecond.
+    `utc_s` is POSIX seconds by the gate's wall clock, to the millisecond, and `time_quality` says
+    what that is worth (one of `TIME_QUALITIES`). `previous_hash` is 32 bytes.
     """
 
     source: str
     id: str
     seq: int
     type: str
+    event_class: EventClass
     boot_id: str
     uptime_s: float
     utc_s: float
+    time_quality: str
+    previous_hash: bytes
     data: Mapping[str, JsonValue]
 
 
-def event_topic(site: str, gate: str) -> str:
-    """Return the MQTT topic of a gate's events.
+def event_topic(site: str, gate: str, stream: Stream) -> str:
+    """Return the MQTT topic of one of a gate's streams of events.
 
     Raises:
         ValueError: a name that is not 1 to 63 lower-case letters, digits or hyphens.
     """
-    return f"gatepost/{_checked_name('site', site)}/{_checked_name('gate', gate)}/event"
+    return f"{_topic(site, gate)}/event/{stream}"
+
+
+def events_topic(site: str, gate: str) -> str:
+    """Return what to subscribe to for all of a gate's streams."""
+    return f"{_topic(site, gate)}/event/+"
+
+
+def watermark_topic(site: str, gate: str) -> str:
+    """Return the topic on which a server says through which number it has everything."""
+    return f"{_topic(site, gate)}/watermark"
+
+
+def status_topic(site: str, gate: str) -> str:
+    """Return the topic of a gate's retained status."""
+    return f"{_topic(site, gate)}/status"
+
+
+def _topic(site: str, gate: str) -> str:
+    return event_source(site, gate)[1:]
 
 
 def event_source(site: str, gate: str) -> str:
@@ -66,36 +117,108 @@ def event_source(site: str, gate: str) -> str:
     return f"/gatepost/{_checked_name('site', site)}/{_checked_name('gate', gate)}"
 
 
-def encode(record: Record, *, site: str, gate: str) -> bytes:
-    """Return the record as an event: always the same bytes for the same record.
+class Envelope:
+    """Seals the entries of one gate, in one boot, into bodies.
 
     Raises:
-        ValueError: a name of another form, or a record that no journal gives.
+        ValueError: a name of another form than `event_source` demands; an empty, overlong or
+            unprintable `boot_id`.
     """
+
+    def __init__(self, site: str, gate: str, boot_id: str) -> None:
+        if not (0 < len(boot_id) <= MAX_BOOT_ID_LENGTH and boot_id.isprintable()):
+            raise ValueError(f"boot_id {boot_id!r}: use 1 to {MAX_BOOT_ID_LENGTH} characters")
+        self.source = event_source(site, gate)
+        # What is the same in every body, between what is not.
+        self._begin = f'{{"specversion":"1.0","id":"{site}/{gate}/'
+        self._source = f'","source":"{self.source}","type":"'
+        self._boot = f'","bootid":{json.dumps(boot_id, ensure_ascii=False)},"uptimes":"'
+
+    def seal(self, entry: Entry, seq: int, previous: bytes) -> bytes:
+        """Return the body: always the same bytes for the same arguments.
+
+        `previous` is the hash of the body with the number before, `NO_HASH` for the first of all.
+
+        Raises:
+            ValueError: data that JSON cannot hold (NaN, infinity) or more than 48 KiB of it.
+        """
+        data = _json_of(entry.type, entry.data)
+        whole_s = int(entry.utc_s)  # not negative: an Entry's
+        milliseconds = int((entry.utc_s - whole_s) * 1000)
+        text = (
+            f"{self._begin}{seq}{self._source}{_type_of(entry.type)}{_time_of(whole_s)}."
+            f'{milliseconds:03d}Z","sequence":"{seq:019d}{self._boot}{entry.at_s:.3f}",'
+            f'"timequality":"{entry.quality}{_class_of(entry.type)}{previous.hex()}","data":'
+        )
+        return b"%b%b}" % (text.encode(), data)
+
+
+@lru_cache(maxsize=256)
+def _type_of(type_: str) -> str:
+    return f'{_TYPE_PREFIX}{type_}","time":"'
+
+
+@lru_cache(maxsize=256)
+def _class_of(type_: str) -> str:
+    return f'","class":"{class_of(type_).label}","previoushash":"'
+
+
+@lru_cache(maxsize=2)
+def _time_of(whole_s: int) -> str:
+    return f"{datetime.fromtimestamp(whole_s, UTC):%Y-%m-%dT%H:%M:%S}"
+
+
+def _plain(value: object) -> dict[str, JsonValue]:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} is nothing that JSON has")
+
+
+_encode_json = msgspec.json.Encoder(enc_hook=_plain).encode
+
+
+def _json_of(entry_type: str, data: Mapping[str, JsonValue]) -> bytes:
     try:
-        return _encoded(record, site=site, gate=gate)
-    except (OverflowError, OSError, RecursionError) as error:
-        raise ValueError(f"record {record.seq}: {type(error).__name__}") from error
+        text = _encode_json(data)
+        # msgspec writes null for what is no number; json refuses it.
+        if b"null" in text:
+            json.dumps(data, allow_nan=False)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise ValueError(f"{entry_type}: data cannot be JSON: {error}") from error
+    if len(text) > MAX_DATA_BYTES:
+        raise ValueError(f"{entry_type}: data of {len(text)} bytes; at most {MAX_DATA_BYTES} fit")
+    return text
 
 
-def _encoded(record: Record, *, site: str, gate: str) -> bytes:
-    if not 1 <= record.seq <= _MAX_SEQ:
-        raise ValueError(f"record {record.seq}: the number is not between 1 and {_MAX_SEQ}")
-    moment = datetime.fromtimestamp(math.floor(record.utc_s), UTC)
-    milliseconds = math.floor((record.utc_s - math.floor(record.utc_s)) * 1000)
-    event = {
-        "specversion": "1.0",
-        "id": f"{site}/{gate}/{record.seq}",
-        "source": event_source(site, gate),
-        "type": _TYPE_PREFIX + record.type,
-        "time": f"{moment:%Y-%m-%dT%H:%M:%S}.{milliseconds:03d}Z",
-        "datacontenttype": "application/json",
-        "sequence": f"{record.seq:019d}",
-        "bootid": record.boot_id,
-        "uptimes": f"{record.uptime_s:.3f}",
-        "data": json.loads(record.data),
+def withheld_body(site: str, gate: str, record: Record, why: Why) -> bytes:
+    """Return what goes out in the place of an event that cannot: the same number, and its hash.
+
+    `data.hash` is that of the event itself, which the next one names; `data.bytes` its size.
+    `time` and `bootid` are the event's own where it can be read.
+    """
+    data: dict[str, JsonValue] = {
+        "why": why,
+        "hash": record.hash.hex(),
+        "bytes": len(record.body),
     }
-    return json.dumps(event, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
+    event: dict[str, JsonValue] = {}
+    try:
+        if sha256(record.body).digest() == record.hash:
+            event = _parsed(record.body)
+    except WireError:
+        data["why"] = "damaged"
+    # Where it cannot be read: nothing is known but its number.
+    unknown = Envelope(site, gate, "unknown").seal(
+        Entry("journal.withheld", 0.0, 0.0, data), record.seq, NO_HASH
+    )
+    stand_in = _parsed(unknown) | {"class": record.event_class.label}
+    names = ("time", "bootid", "uptimes", "timequality", "previoushash")
+    body = _encode_json(stand_in | {name: event[name] for name in names if name in event})
+    try:
+        decode(body)
+    except WireError:  # they are not of their form: a stand-in must not be refused as well
+        return _encode_json(stand_in)
+    return body
 
 
 def decode(payload: bytes) -> WireEvent:
@@ -109,7 +232,7 @@ def decode(payload: bytes) -> WireEvent:
     event = _parsed(payload)
     if _text(event, "specversion") != "1.0":
         raise WireError("specversion is not 1.0")
-    if _text(event, "datacontenttype") != "application/json":
+    if event.get("datacontenttype", "application/json") != "application/json":
         raise WireError("datacontenttype is not application/json")
     source = _SOURCE.fullmatch(_text(event, "source"))
     if source is None:
@@ -130,9 +253,12 @@ def decode(payload: bytes) -> WireEvent:
         id=_text(event, "id"),
         seq=seq,
         type=event_type,
+        event_class=_CLASSES[_one_of(event, "class", _CLASSES)],
         boot_id=_text(event, "bootid"),
         uptime_s=float(_matching(event, "uptimes", _UPTIME)),
         utc_s=_posix_s(_matching(event, "time", _TIME)),
+        time_quality=_one_of(event, "timequality", TIME_QUALITIES),
+        previous_hash=bytes.fromhex(_matching(event, "previoushash", _HASH)),
         data=data,
     )
 
@@ -192,6 +318,13 @@ def _matching(event: Mapping[str, JsonValue], key: str, form: re.Pattern[str]) -
     value = _text(event, key)
     if not form.fullmatch(value):
         raise WireError(f"{key} is not of its form")
+    return value
+
+
+def _one_of(event: Mapping[str, JsonValue], key: str, known: Collection[str]) -> str:
+    value = _text(event, key)
+    if value not in known:
+        raise WireError(f"{key} is none of {', '.join(known)}")
     return value
 
 

@@ -1,11 +1,13 @@
-"""A reference centre: subscribes to the gates' events and tallies them.
+"""A reference centre: subscribes to the gates' events, tallies them, and confirms them.
 
 The subscription is durable (the broker keeps what comes while we are away) and QoS 1. That alone
-proves nothing: a broker may acknowledge an event and lose it. The tally does.
+proves nothing: a broker may acknowledge an event and lose it. The tally does. What is complete is
+confirmed to the gate by a retained message, its watermark: `{"through": N}`.
 """
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from typing import Literal, Self
 
@@ -15,12 +17,15 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from gatepost_services.contract.events import WireError, WireEvent, decode
+from gatepost_services.contract.events import WireError, WireEvent, decode, watermark_topic
 from gatepost_services.edge_log import EdgeLog
 from gatepost_services.hub.tally import Tally, TallySnapshot
 
 _LOG = logging.getLogger(__name__)
-ALL_GATES = "gatepost/+/+/event"
+ALL_GATES = "gatepost/+/+/event/+"
+_EVENT = "/event/"
+# How often a gate is told through where its events have come.
+_WATERMARK_S = 1.0
 _LOOP_S = 0.2
 _REFUSED = 0x80
 _OK = MQTTErrorCode.MQTT_ERR_SUCCESS
@@ -30,9 +35,11 @@ class Subscriber:
     """Subscribes in a thread of its own, from `start` to `stop`, whatever the broker does.
 
     `client_id` names the durable session: keep it, and use it once. `topic` may be one gate's
-    (`event_topic`). Tries again `retry_s` after each failure, without back-off: a centre stands
-    next to its broker. `on_event` is called in the subscriber's thread with each event and whether
-    it is new; it must be short and must not raise. The other methods are for any thread.
+    (`event_topic`). `confirms`: whether it publishes the watermarks, at most once a second for each
+    gate and only when they moved. `tally` carries on from an earlier subscriber. Tries again
+    `retry_s` after each failure, without back-off: a centre stands next to its broker. `on_event`
+    is called in the subscriber's thread with each event and whether it is new; it must be short and
+    must not raise. The other methods are for any thread.
     """
 
     def __init__(
@@ -46,6 +53,9 @@ class Subscriber:
         session_expiry_s: int = 7 * 24 * 3600,
         retry_s: float = 0.2,
         on_event: Callable[[WireEvent, bool], None] | None = None,
+        confirms: bool = True,
+        tally: Tally | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._host = host
         self._port = port
@@ -54,7 +64,12 @@ class Subscriber:
         self._session_expiry_s = session_expiry_s
         self._retry_s = retry_s
         self._on_event = on_event
-        self._tally = Tally()
+        self._confirms = confirms
+        self._clock = clock
+        self._tally = Tally() if tally is None else tally
+        self._confirmed: dict[str, int] = {}  # by source; of the subscriber's thread
+        self._moved: set[str] = set()  # sources, since their last watermark; of that thread
+        self._confirm_at_s = 0.0
         self._changed = threading.Condition()  # guards _tally and _is_subscribed
         self._is_subscribed = False
         self._stopping = threading.Event()
@@ -139,7 +154,26 @@ class Subscriber:
         code = _OK
         while code == _OK and not self._stopping.is_set():
             code = self._client.loop(_LOOP_S)
+            self._confirm()
         return error_string(code)
+
+    def _confirm(self) -> None:
+        """Publish the watermarks that moved, if it is time."""
+        now_s = self._clock()
+        if not self._confirms or not self._moved or now_s < self._confirm_at_s:
+            return
+        self._confirm_at_s = now_s + _WATERMARK_S
+        for source in self._moved:
+            with self._changed:
+                through = self._tally.complete_through(source)
+            if through == self._confirmed.get(source, 0):
+                continue
+            self._confirmed[source] = through
+            _, _, site, gate = source.split("/")
+            self._client.publish(
+                watermark_topic(site, gate), b'{"through":%d}' % through, qos=1, retain=True
+            )
+        self._moved.clear()
 
     def _connect(self) -> None:
         if not self._is_mqtt5:
@@ -177,8 +211,9 @@ class Subscriber:
             self._changed.notify_all()
 
     def _on_message(self, _client: Client, _userdata: object, message: MQTTMessage) -> None:
+        payload = bytes(message.payload)
         try:
-            event = decode(bytes(message.payload))
+            event = decode(payload)
         except WireError as error:
             # Acknowledged all the same: a payload that is wrong once is wrong for ever.
             self._malformed_log.failed("malformed event, more are only counted: %s", error)
@@ -187,7 +222,8 @@ class Subscriber:
                 self._changed.notify_all()
             return
         with self._changed:
-            is_new = self._tally.add(event)
+            is_new = self._tally.add(event, payload, message.topic.rpartition(_EVENT)[2])
             self._changed.notify_all()
+        self._moved.add(event.source)
         if self._on_event is not None:
             self._on_event(event, is_new)

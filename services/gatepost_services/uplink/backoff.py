@@ -30,6 +30,10 @@ class Backoff:
         self._failures += 1
         return self._random.uniform(0.0, min(self._cap_s, self._base_s * 2.0**exponent))
 
+    def another(self) -> "Backoff":
+        """Return one of the same bounds, for another purpose."""
+        return Backoff(self._base_s, self._cap_s, self._random)
+
     def reset(self) -> None:
         """Begin with the shortest delay again: something has worked."""
         self._failures = 0

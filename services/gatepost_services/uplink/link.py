@@ -2,49 +2,65 @@
 
 Theory of operation. One thread, one place that waits (`_wait`), for three descriptors: the
 doorbell, the broker's socket, and a socket pair by which `wake` ends the wait. A turn takes what
-is ready, notes acknowledgements, stores the position when the window says so, and fills the window
-from the journal. There is no queue: what is not acknowledged is read again from the journal.
+is ready, notes acknowledgements, fills the window from the journal, and stores the progress when
+there is reason to. There is no queue: what is not acknowledged is read again from the journal.
 
-    disconnected --retry_at_s--> waiting for CONNACK --connected--> draining
+    disconnected --retry_at_s--> waiting for CONNACK --connected--> draining (`Drain`)
          ^                               |                             |
-         +------- back-off, jitter ------+---- any SessionError -------+
+         +------- back-off, jitter ------+-- SessionError, refusal, ---+
+                                             watermark fell or overdue
 
-An event may arrive twice (never more than a window of them after a crash), it is never skipped:
-a new connection begins at the stored position, and a refused event ends the connection.
+An event may arrive twice (never more than a window of them after a crash); it is never skipped: a
+new connection begins at the stored progress, and an event that the broker will not have is
+replaced by one that says so (`refusals`).
 """
 
 import logging
 import selectors
 import socket
 import time
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
-from gatepost_services.contract.events import encode, event_topic
+from gatepost_services.contract.events import event_source, status_topic, watermark_topic
 from gatepost_services.doorbell import DoorbellListener
 from gatepost_services.edge_log import EdgeLog
-from gatepost_services.journal import JournalReader, JournalUnavailable, Record
+from gatepost_services.journal import JournalReader
 from gatepost_services.uplink.backoff import Backoff
+from gatepost_services.uplink.bodies import Bodies
+from gatepost_services.uplink.drain import Drain, RefusedError
 from gatepost_services.uplink.line import Session, SessionError
-from gatepost_services.uplink.position import PositionError, PositionStore
-from gatepost_services.uplink.window import Window
+from gatepost_services.uplink.pacing import TokenBucket
+from gatepost_services.uplink.pages import Pages
+from gatepost_services.uplink.refusals import Refusals
+from gatepost_services.uplink.status import Counts, status_body
+from gatepost_services.uplink.store import ProgressStore
+from gatepost_services.uplink.watermark import Confirmations, parse_watermark
 
 _LOG = logging.getLogger(__name__)
-_READ_BATCH = 200
 _TICK_S = 1.0
 # A connection that held this long was worth making, also when there was nothing to send.
 _PROVEN_AFTER_S = 60.0
+# A broker that may not have the status is not asked again for so long.
+_STATUS_REFUSED_S = 3600.0
+
+
+class _RewindError(SessionError):
+    """The connection ends because everything above the watermark goes out again."""
 
 
 class Link:
-    """Drains `journal` to the broker that `new_session` reaches, and keeps `position`.
+    """Drains `journal` to the broker that `new_session` reaches, and keeps its progress in `store`.
 
-    `window` bounds the events in flight and so the duplicates after a crash; the broker's Receive
-    Maximum may narrow it. `poll_s` is how soon the journal is looked at again without a ring,
-    `ack_timeout_s` how long the broker may keep silent about an event. `clock` is monotonic.
+    `window` bounds the events that are sent and not settled on disk, and so the duplicates after a
+    crash; it and the broker's Receive Maximum bound what is in flight. `backlog_rate` is in events
+    a second, 0 for no limit. `confirm_timeout_s`: how long the server may leave acknowledged events
+    unconfirmed before they go out again (with a store that keeps until the watermark).
+    `status_s` is how often the status is published, `poll_s` how soon the journal is looked at
+    again without a ring, `ack_timeout_s` how long the broker may keep silent about an event.
+    `clock` is monotonic.
 
-    The caller keeps `journal` and `doorbell` and closes them after `run`. All of it,
+    The caller keeps `journal`, `store` and `doorbell` and closes them after `run`. All of it,
     except `wake`, belongs to the thread that calls `run`.
 
     Raises:
@@ -57,43 +73,57 @@ class Link:
         site: str,
         gate: str,
         journal: JournalReader,
-        position: PositionStore,
+        store: ProgressStore,
         doorbell: DoorbellListener,
         new_session: Callable[[], Session],
         backoff: Backoff,
-        window: int = 20,
+        window: int = 500,
+        backlog_rate: float = 500.0,
+        confirm_timeout_s: float = 900.0,
+        status_s: float = 60.0,
         poll_s: float = 5.0,
         ack_timeout_s: float = 30.0,
         clock: Callable[[], float] = time.monotonic,
         selector: selectors.BaseSelector | None = None,
     ) -> None:
+        if window < 1:
+            raise ValueError(f"window of {window} events; at least 1 must fit")
+        event_source(site, gate)  # find out now whether the names are good
         self._site = site
         self._gate = gate
-        self._topic = event_topic(site, gate)
         self._journal = journal
-        self._position = position
+        self._store = store
         self._doorbell = doorbell
         self._new_session = new_session
         self._backoff = backoff
-        self._window_limit = window
-        self._poll_s = poll_s
+        self._window = window
+        self._status_s = status_s
         self._ack_timeout_s = ack_timeout_s
         self._clock = clock
+        self._pages = Pages(journal, poll_s, lambda seq: seq in store.set_apart)
+        self._poll_s = poll_s
+        self._refusals = Refusals(backoff)
+        self._bodies = Bodies(site, gate)
+        self._bucket = TokenBucket(backlog_rate, clock())
+        self._confirmations = Confirmations(confirm_timeout_s, store.progress)
         self._session: Session | None = None
         self._session_fd = -1
-        self._is_draining = False
-        self._has_taken = False
-        self._window = Window(window, position.acknowledged)
-        self._seq_by_mid: dict[int, int] = {}
-        self._batch: deque[Record] = deque()
+        self._drain: Drain | None = None
         self._retry_at_s = self._look_at_s = clock()
-        self._proven_at_s = 0.0
+        self._accepted_at_s: float | None = None
         self._silent_since_s = 0.0
+        self._resent = 0
+        self._taken = 0  # events since the last status
+        self._taken_since_s = clock()
+        self._status_at_s = 0.0
+        self._is_status_muted = False
         self._line_log = EdgeLog(_LOG)
-        self._refusal_log = EdgeLog(_LOG, logging.ERROR)
-        self._journal_log = EdgeLog(_LOG)
-        self._mismatch_log = EdgeLog(_LOG, logging.ERROR)
-        self._position_log = EdgeLog(_LOG, logging.ERROR)
+        self._store_log = EdgeLog(_LOG, logging.ERROR)
+        self._watermark_log = EdgeLog(_LOG)
+        self._fallen_log = EdgeLog(_LOG)
+        self._overdue_log = EdgeLog(_LOG)
+        self._subscription_log = EdgeLog(_LOG, logging.ERROR)
+        self._status_log = EdgeLog(_LOG)
 
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._wake_reader.settimeout(0.0)
@@ -121,11 +151,12 @@ class Link:
 
     def close(self) -> None:
         """End the session and give the link's own descriptors back. `run` does it at its end."""
-        if self._session is not None:
-            self._end_session()
+        self._end_session(is_dead=False)
         self._selector.close()
         self._wake_reader.close()
         self._wake_writer.close()
+
+    # ------------------------------------------------------------------------ turns and connections
 
     def _turn(self) -> None:
         events = self._wait()
@@ -135,8 +166,11 @@ class Link:
             return
         try:
             self._serve(self._session, events)
+        except _RewindError:
+            self._end_session(is_dead=False)
+            self._retry_at_s = self._clock()
         except SessionError as error:
-            self._end_session()
+            self._end_session(is_dead=not isinstance(error, RefusedError))
             self._retry_later(error)
 
     def _wait(self) -> int:
@@ -144,16 +178,16 @@ class Link:
         timeout_s = _TICK_S
         if self._session is None:
             timeout_s = min(timeout_s, self._retry_at_s - self._clock())
-        elif self._is_draining and self._may_send():
-            timeout_s = min(timeout_s, self._look_at_s - self._clock())
+        elif self._drain is not None:
+            timeout_s = min(timeout_s, self._drain.wait_s(self._clock()))
         session_events = 0
         for key, events in self._selector.select(max(timeout_s, 0.0)):
             if key.fd == self._session_fd:
                 session_events = events
             elif key.fileobj is self._wake_reader:
                 self._wake_reader.recv(4096)
-            elif self._doorbell.drain():
-                self._look_at_s = self._clock()
+            elif self._doorbell.drain() and self._drain is not None:
+                self._drain.ring(self._clock())
         return session_events
 
     def _connect(self) -> None:
@@ -171,21 +205,26 @@ class Link:
     def _retry_later(self, error: SessionError) -> None:
         delay_s = self._backoff.next_s()
         self._retry_at_s = self._clock() + delay_s
-        if not self._refusal_log.failing:
+        if not isinstance(error, RefusedError):  # which is told where it is dealt with
             self._line_log.failed("%s; trying again for ever, first in %.1f s", error, delay_s)
 
-    def _end_session(self) -> None:
+    def _end_session(self, *, is_dead: bool) -> None:
         session, self._session = self._session, None
+        drain, self._drain = self._drain, None
+        self._accepted_at_s = None
         if session is None:
             return
-        self._note_acknowledgements(session)
-        self._store_position()
+        if drain is not None:
+            try:
+                self._note_acknowledgements(drain)
+            except RefusedError:
+                is_dead = False
+            if is_dead:
+                drain.note_death(self._clock())
+            self._settle(drain)
         self._selector.unregister(self._session_fd)
         self._session_fd = -1
-        self._is_draining = False
         session.close()
-        self._seq_by_mid.clear()
-        self._batch.clear()
 
     def _serve(self, session: Session, events: int) -> None:
         if events & selectors.EVENT_READ:
@@ -193,127 +232,170 @@ class Link:
         if events & selectors.EVENT_WRITE:
             session.on_writable()
         session.tick()
-        if session.connected and not self._is_draining:
+        if session.connected and self._drain is None:
             self._begin_draining(session)
-        if self._is_draining:
-            refused_seq = self._note_acknowledgements(session)
-            if self._window.due:
-                self._store_position()
-            if refused_seq is not None:
-                self._refuse(refused_seq)
-            self._fill_window(session)
-            self._check_progress()
+        if self._drain is not None:
+            self._go_on(session, self._drain)
+        session.flush()
         wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if session.wants_write() else 0)
         if self._selector.get_key(self._session_fd).events != wanted:
             self._selector.modify(self._session_fd, wanted)
 
     def _begin_draining(self, session: Session) -> None:
-        limit = max(1, min(self._window_limit, session.receive_maximum))
-        self._window = Window(limit, self._position.acknowledged)
-        self._is_draining = True
-        self._has_taken = False
-        self._look_at_s = self._clock()
-        self._proven_at_s = self._clock() + _PROVEN_AFTER_S
-        self._silent_since_s = self._clock()
-
-    def _note_acknowledgements(self, session: Session) -> int | None:
-        """Note what arrived; return the number of an event that the broker dropped, if any."""
-        refused_seq = None
-        for mid, is_kept in session.take_acked():
-            seq = self._seq_by_mid.pop(mid, None)
-            if seq is None:
-                continue
-            if not is_kept:
-                refused_seq = seq
-                continue
-            self._window.acknowledge(seq)
-            self._has_taken = True
-            self._silent_since_s = self._clock()
-            self._refusal_log.recovered("the broker takes events again")
-            self._prove()
-        return refused_seq
-
-    def _refuse(self, seq: int) -> None:
-        self._refusal_log.failed(
-            "the broker keeps no event %d on %s: it may not take it, or nobody has subscribed; "
-            "see its access list and the centre; trying again for ever",
-            seq,
-            self._topic,
+        now_s = self._clock()
+        if self._accepted_at_s is None:
+            self._accepted_at_s = self._look_at_s = now_s
+            session.subscribe(watermark_topic(self._site, self._gate))
+        if now_s < self._look_at_s:
+            return
+        last_seq = self._pages.last_seq()
+        if last_seq is None:
+            self._look_at_s = now_s + self._poll_s
+            return
+        progress = self._store.progress
+        self._drain = Drain(
+            site=self._site,
+            gate=self._gate,
+            pages=self._pages,
+            session=session,
+            progress=progress,
+            split=None if progress.is_full else max(last_seq, progress.frontier),
+            window=self._window,
+            in_flight_limit=max(1, min(self._window, session.receive_maximum)),
+            bucket=self._bucket,
+            refusals=self._refusals,
+            bodies=self._bodies,
         )
-        raise SessionError(f"event {seq} was refused")
+        self._drain.claimed = self._confirmations.claimed
+        self._confirmations.connected()
+        self._silent_since_s = now_s
+        if not self._is_status_muted:
+            self._status_at_s = now_s
+
+    # ------------------------------------------------------------------------ one connection
+
+    def _go_on(self, session: Session, drain: Drain) -> None:
+        self._note_acknowledgements(drain)
+        self._hear(session, drain)
+        now_s = self._clock()
+        if now_s >= self._status_at_s:
+            self._post_status(drain, now_s)
+        drain.fill(now_s)
+        if drain.is_due():
+            self._settle(drain)
+            drain.fill(now_s)
+        self._check_confirmed(drain, now_s)
+        self._check_progress(drain, now_s)
+
+    def _note_acknowledgements(self, drain: Drain) -> None:
+        before = drain.sent
+        try:
+            drain.note_acknowledgements(self._clock())
+        except RefusedError:
+            if drain.is_status_refused:
+                self._status_log.failed("the broker takes no status; see its access list")
+                self._is_status_muted = True
+                self._status_at_s = self._clock() + _STATUS_REFUSED_S
+            raise
+        finally:
+            if drain.sent > before:
+                self._taken += drain.sent - before
+                self._silent_since_s = self._clock()
+                self._prove()
+
+    def _hear(self, session: Session, drain: Drain) -> None:
+        for topic, payload in session.take_messages():
+            if topic != watermark_topic(self._site, self._gate):
+                continue
+            through = parse_watermark(payload)
+            if through is None:
+                self._watermark_log.failed(
+                    'the watermark must be {"through": N}; what came is not, and is ignored'
+                )
+                continue
+            self._watermark_log.recovered("the watermark is one again")
+            # What was never sent cannot be with the server.
+            self._confirmations.claim(min(through, drain.highest_sent), drain.progress())
+            drain.claimed = self._confirmations.claimed
+        if session.is_subscription_refused:
+            self._subscription_log.failed(
+                "the broker lets nobody of us read %s, so no event is ever confirmed; see its "
+                'access list, or set keep_until = "puback"',
+                watermark_topic(self._site, self._gate),
+            )
+
+    def _check_confirmed(self, drain: Drain, now_s: float) -> None:
+        if self._store.keep_until == "puback":
+            return
+        progress = drain.progress()
+        fallen_to = self._confirmations.fallen_to(progress, now_s)
+        if fallen_to is not None:
+            self._fallen_log.failed(
+                "the server has events through %d, and had them through %d: it lost some; "
+                "what the journal still has is sent again",
+                fallen_to,
+                progress.watermark,
+            )
+            self._rewind(drain, fallen_to)
+        elif self._confirmations.is_overdue(progress, now_s):
+            self._overdue_log.failed(
+                "the broker acknowledged events through %d, the server confirms %d; sent again; "
+                "see the broker's queue limits (mosquitto: max_queued_messages) and the server",
+                progress.acknowledged,
+                progress.watermark,
+            )
+            self._rewind(drain, progress.watermark)
+        elif progress.acknowledged <= progress.watermark:
+            self._fallen_log.recovered("the server has all again")
+            self._overdue_log.recovered("the server confirms all again")
+
+    def _rewind(self, drain: Drain, through: int) -> None:
+        progress = drain.progress()
+        if not self._settle(drain):
+            return
+        try:
+            self._store.save(progress.rewound(through))
+        except OSError as error:
+            self._store_log.failed("%s", error)
+            return
+        self._resent += progress.acknowledged - through
+        self._drain = None  # whose progress is no longer the one
+        raise _RewindError("everything above the watermark goes out again")
+
+    def _check_progress(self, drain: Drain, now_s: float) -> None:
+        if self._accepted_at_s is not None and now_s >= self._accepted_at_s + _PROVEN_AFTER_S:
+            self._prove()
+        if drain.in_flight == 0:
+            self._silent_since_s = now_s
+        elif now_s - self._silent_since_s >= self._ack_timeout_s:
+            raise SessionError(f"no acknowledgement for {self._ack_timeout_s} s")
 
     def _prove(self) -> None:
         self._backoff.reset()
         self._line_log.recovered("the line to the broker holds again")
 
-    def _check_progress(self) -> None:
-        now_s = self._clock()
-        if now_s >= self._proven_at_s:
-            self._prove()
-        if self._window.in_flight == 0:
-            self._silent_since_s = now_s
-        elif now_s - self._silent_since_s >= self._ack_timeout_s:
-            raise SessionError(f"no acknowledgement for {self._ack_timeout_s} s")
-
-    def _store_position(self) -> None:
+    def _settle(self, drain: Drain) -> bool:
+        progress = drain.progress()
         try:
-            self._position.advance(self._window.low_water)
-        except PositionError as error:
+            self._store.save(progress, self._bodies.set_apart)
+        except OSError as error:
             # Not settled: the window fills up and waits, and each turn tries again.
-            self._position_log.failed("%s", error)
-            return
-        self._window.settle()
-        self._position_log.recovered("the position can be stored again")
-
-    def _fill_window(self, session: Session) -> None:
-        while self._may_send():
-            if not self._batch and not self._read_batch():
-                return
-            record = self._batch.popleft()
-            mid = session.publish(self._topic, self._payload(record))
-            self._window.send(record.seq)
-            self._seq_by_mid[mid] = record.seq
-
-    def _payload(self, record: Record) -> bytes:
-        try:
-            return encode(record, site=self._site, gate=self._gate)
-        except ValueError as error:
-            # A damaged disk. Its number still goes out, in order, and says that its content is
-            # lost; to stop here would hold back everything behind it for ever.
-            _LOG.error("record %d cannot be read: %s", record.seq, type(error).__name__)
-            stand_in = Record(record.seq, record.boot_id, "journal.damaged", 0.0, 0.0, "{}")
-            return encode(stand_in, site=self._site, gate=self._gate)
-
-    def _may_send(self) -> bool:
-        # The first event goes alone: mosquitto resets the connection of a client that sends more
-        # than one which it denies, and the reason would be lost with it.
-        return self._window.room > 0 and (self._has_taken or self._window.in_flight == 0)
-
-    def _read_batch(self) -> bool:
-        """Read on behind the last event sent, unless there was nothing a moment ago."""
-        if self._clock() < self._look_at_s:
+            self._store_log.failed("%s", error)
             return False
-        try:
-            self._batch.extend(self._journal.read_after(self._window.last_sent, _READ_BATCH))
-            if not self._batch:
-                self._check_same_journal()
-        except JournalUnavailable as error:
-            self._journal_log.failed("%s; trying again every %.0f s", error, self._poll_s)
-        else:
-            self._journal_log.recovered("the journal can be read again")
-        if self._batch:
-            return True
-        self._look_at_s = self._clock() + self._poll_s
-        return False
+        drain.settled(progress)
+        self._store_log.recovered("the progress can be stored again")
+        return True
 
-    def _check_same_journal(self) -> None:
-        last_seq, sent_seq = self._journal.last_seq(), self._window.last_sent
-        if last_seq < sent_seq:
-            self._mismatch_log.failed(
-                "the journal ends at %d, but the centre has %d: this is another journal; "
-                "its events wait until its numbers are above that, or the position is deleted",
-                last_seq,
-                sent_seq,
-            )
-        else:
-            self._mismatch_log.recovered("the journal's numbers are beyond the position again")
+    def _post_status(self, drain: Drain, now_s: float) -> None:
+        self._status_at_s = now_s + self._status_s
+        passed_s = now_s - self._taken_since_s
+        counts = Counts(
+            set_apart=tuple(self._store.set_apart),
+            resent=self._resent,
+            paused=tuple(self._refusals.paused(now_s)),
+            sent_rate=self._taken / passed_s if passed_s > 0 else 0.0,
+        )
+        body = status_body(self._journal, drain.progress(), counts)
+        if body is not None:
+            self._taken, self._taken_since_s = 0, now_s
+            drain.post_status(status_topic(self._site, self._gate), body)

@@ -1,0 +1,362 @@
+"""The writer of the journal: append, forget what is delivered, give up what does not fit."""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Protocol
+
+from gatepost_services.contract.classes import class_of
+from gatepost_services.journal.schema import (
+    ALL_CLASSES,
+    INSERT,
+    KIND,
+    STATE,
+    UPDATE_STATE,
+    JournalDamaged,
+    State,
+    Stats,
+    fill,
+    merged,
+    stats_of,
+)
+from gatepost_services.journal.witness import Witness, witness_path
+from gatepost_services.record import Entry, EventClass, JsonValue, Record
+from gatepost_services.sqlite_file import FAILURES, SqliteWriter, explained
+
+GAP_TYPE = "journal.gap"
+MOST_EVICTED = 1000
+# A gap event names each of its ranges; so many of them fit an event.
+MOST_RANGES = 1000
+_GAP_MARK = GAP_TYPE.encode()
+Dated = tuple[float, float]  # from and to, POSIX seconds, both inclusive
+EVER: Dated = (-9e999, 9e999)
+NEVER: Dated = (9e999, -9e999)
+_NO_LIMIT = 2**63 - 1
+_READ_ALL = merged(ALL_CLASSES)
+_READ_LAST = merged(ALL_CLASSES, newest_first=True)
+# By class, in the order of ALL_CLASSES: an index is ten times faster than an enum's hash.
+_Rows = tuple[list[tuple[int, float, bytes, bytes]], ...]
+# What the -wal may keep of the disk after a burst.
+_WAL_BYTES = 4 * 1024 * 1024
+
+
+class Sealer(Protocol):
+    """Makes the body of an event; `gatepost_services.contract.events.Envelope` is the real one."""
+
+    def seal(self, entry: Entry, seq: int, previous: bytes) -> bytes:
+        """Return the body. Raises ValueError for data that no event can carry."""
+        ...
+
+
+class Journal(SqliteWriter):
+    """An open journal: what it takes gets a number for ever, and is on disk when it says so.
+
+    Creates the file when there is none, beginning as `begin` says. Nothing is checked here of what
+    an older file holds; `gatepost_services.journal.opening.open_journal` does that.
+    `connection_class` is for tests of a failing disk.
+
+    Raises:
+        JournalDamaged: the file is no journal, or a broken one.
+        JournalError: it cannot be opened, or is of a newer version.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        sealer: Sealer,
+        *,
+        begin: State = State(),  # noqa: B008 - immutable
+        busy_timeout_s: float = 1.0,
+        connection_class: type[sqlite3.Connection] = sqlite3.Connection,
+    ) -> None:
+        self._sealer = sealer
+        self._begin = begin
+        super().__init__(
+            path, KIND, busy_timeout_s=busy_timeout_s, connection_class=connection_class
+        )
+        self._witness = Witness(witness_path(path))
+        try:
+            self._state = State.of_row(self._read(STATE)[0])
+        except (IndexError, ValueError) as error:
+            self.close()
+            raise JournalDamaged(f"{path}: its state makes no sense") from error
+
+    @property
+    def path(self) -> Path:
+        """Where the file is."""
+        return self._path
+
+    @property
+    def state(self) -> State:
+        """What the file comes to."""
+        return self._state
+
+    def close(self) -> None:
+        """Close the file. SQLite then moves everything into the main file and removes the -wal."""
+        super().close()
+        self._witness.close()
+
+    def append(self, entries: Iterable[Entry]) -> int:
+        """Keep all entries or none; return the number of the last. Durable when it returns.
+
+        Blocks for one fsync, and every 4 MB for a checkpoint as well.
+
+        Raises:
+            JournalError: not kept. The next call starts on a fresh connection.
+            ValueError: data that JSON cannot hold (NaN, infinity) or more than 48 KiB of it.
+        """
+        entries = tuple(entries)
+        if entries:
+            rows, state = self._sealed(entries, self._state)
+            with self._transaction("append to") as connection:
+                self._write(connection, rows, state)
+            self._settle(state)
+        return self._state.last_seq
+
+    def forget(self, through_seq: int, dated: Dated = NEVER, *, max_rows: int = 1000) -> int:
+        """Delete delivered events up to `through_seq`, oldest first; return how many.
+
+        `dated`: what is dated within that stays. At most `max_rows` in one call, so that
+        whatever comes next does not wait for long.
+
+        Raises:
+            JournalError: nothing deleted.
+        """
+        found: dict[EventClass, list[tuple[int, int]]] = {}
+        left = max_rows
+        for each in ALL_CLASSES:
+            found[each] = self._read(
+                f"SELECT seq, length(body) FROM {each.label}"  # noqa: S608
+                " WHERE seq <= ? AND utc_s NOT BETWEEN ? AND ? ORDER BY seq LIMIT ?",
+                (through_seq, *dated, left),
+            )
+            left -= len(found[each])
+        if left == max_rows:
+            return 0
+        state = self._state
+        with self._transaction("prune") as connection:
+            for each, rows in found.items():
+                _delete(connection, each, [seq for seq, _ in rows])
+                state = state.changed(each, -len(rows), -sum(size for _, size in rows))
+                state = state._replace(pruned=max([state.pruned, *(seq for seq, _ in rows)]))
+            self._keep_state(connection, state)
+        self._state = state
+        return max_rows - left
+
+    def evict(
+        self, event_class: EventClass, after_seq: int, stamp: Entry, dated: Dated = EVER
+    ) -> int:
+        """Give up the oldest events of a class, and tell it by a gap event; return how many.
+
+        Only those above `after_seq`, the last one delivered, and `dated` within that. `stamp` is
+        the gap event to be: its instants, and the cause in its data. At most `MOST_EVICTED` in one
+        call. Gap events that go themselves pass their numbers on to the new
+        one, so that a server always knows what will never come.
+
+        Raises:
+            JournalError: nothing given up.
+        """
+        found = self._read(
+            f"SELECT seq, body FROM {event_class.label}"  # noqa: S608
+            " WHERE seq > ? AND utc_s BETWEEN ? AND ? ORDER BY seq LIMIT ?",
+            (after_seq, *dated, MOST_EVICTED),
+        )
+        ranges: list[tuple[int, int]] = []
+        size = gone = 0
+        for seq, body in found:
+            if len(ranges) >= MOST_RANGES:
+                break
+            ranges = joined([*ranges, (seq, seq), *ranges_of(body)])
+            gone, size = gone + 1, size + len(body)
+        if not gone:
+            return 0
+        state = self._state.changed(event_class, -gone, -size, dropped=gone)
+        gap = gap_entry(stamp, ranges, event_class)
+        rows, state = self._sealed((gap,), state)
+        with self._transaction("evict from") as connection:
+            _delete(connection, event_class, [seq for seq, _ in found[:gone]])
+            self._write(connection, rows, state)
+        self._settle(state)
+        return gone
+
+    def give_back(self, pages: int) -> None:
+        """Give up to `pages` free pages back to the file system, at its next checkpoint.
+
+        Raises:
+            JournalError: nothing given back.
+        """
+        with self._transaction("shrink") as connection:
+            connection.execute(f"PRAGMA incremental_vacuum({int(pages)})").fetchall()
+
+    def adopt(self, rows: Iterable[tuple[Record, float]], known_seq: int) -> list[int]:
+        """Take over records that another journal of this gate held; return their numbers.
+
+        They keep number, hash and body, and the date beside them, in POSIX seconds. For a new
+        journal only: their numbers must be below those that it will give. The event with the
+        highest number above `known_seq` is the one that the next event will name.
+
+        Raises:
+            JournalError: none taken over.
+        """
+        state, seqs = self._state, []
+        with self._transaction("fill") as connection:
+            for record, utc_s in rows:
+                connection.execute(
+                    INSERT[record.event_class], (record.seq, utc_s, record.hash, record.body)
+                )
+                state = state.changed(record.event_class, 1, len(record.body))
+                if record.seq > known_seq:
+                    known_seq, state = record.seq, state._replace(head=record.hash)
+                seqs.append(record.seq)
+            self._keep_state(connection, state)
+        self._state = state
+        return seqs
+
+    def prove(self, count: int, *, whole: bool) -> None:
+        """See that the last `count` events are what was written, and each names the one before.
+
+        `whole`: that SQLite finds nothing wrong with the rest of the file either.
+
+        Raises:
+            JournalDamaged: something is not as it was written.
+            JournalError: the file cannot be read.
+        """
+        last_seq, head = self._state.last_seq, self._state.head
+        if whole:
+            ((finding,),) = self._read("PRAGMA quick_check(1)")
+            if finding != "ok":
+                raise JournalDamaged(f"{self._path}: {finding}")
+        rows = self._read(_READ_LAST, (-1, _NO_LIMIT) * len(ALL_CLASSES) + (count,))
+        next_seq, next_body = 0, b""
+        for seq, _, digest, body in rows:
+            if seq > last_seq or not _is_as_written(body, digest):
+                raise JournalDamaged(f"{self._path}: event {seq} is not what was written")
+            if seq == last_seq and digest != head:
+                raise JournalDamaged(f"{self._path}: event {seq} is not the last one written")
+            if seq == next_seq - 1 and not names(next_body, digest):
+                raise JournalDamaged(f"{self._path}: event {next_seq} does not name {seq}")
+            next_seq, next_body = seq, body
+
+    def check(self, after_seq: int, limit: int) -> int | None:
+        """Look whether the next `limit` events are what was written.
+
+        Returns:
+            The number of the last one looked at; None when there is none after `after_seq`.
+
+        Raises:
+            JournalDamaged: one is not.
+            JournalError: the file cannot be read.
+        """
+        rows = self._read(_READ_ALL, (after_seq, _NO_LIMIT) * len(ALL_CLASSES) + (limit,))
+        for seq, _, digest, body in rows:
+            if not _is_as_written(body, digest):
+                raise JournalDamaged(f"{self._path}: event {seq} is not what was written")
+        return int(rows[-1][0]) if rows else None
+
+    def stats(self) -> Stats:
+        """Return the journal at this moment.
+
+        Raises:
+            JournalError: the file cannot be read.
+        """
+        try:
+            return stats_of(self._connection)
+        except FAILURES as error:
+            raise explained(self._path, KIND, "read", error) from error
+
+    def _fill(self, connection: sqlite3.Connection) -> None:
+        fill(connection, self._begin)
+
+    def _configure(self, connection: sqlite3.Connection) -> None:
+        # Before the file has any page; later it would take a VACUUM.
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        super()._configure(connection)
+        connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
+
+    def _sealed(self, entries: Iterable[Entry], state: State) -> tuple[_Rows, State]:
+        rows: _Rows = tuple([] for _ in ALL_CLASSES)
+        last_seq, head = state.last_seq, state.head
+        seal = self._sealer.seal
+        for entry in entries:
+            last_seq += 1
+            body = seal(entry, last_seq, head)
+            head = sha256(body).digest()
+            rows[class_of(entry.type)].append((last_seq, entry.utc_s, head, body))
+        for each, made in zip(ALL_CLASSES, rows, strict=True):
+            state = state.changed(each, len(made), sum(len(row[3]) for row in made))
+        return rows, state._replace(last_seq=last_seq, head=head)
+
+    def _write(self, connection: sqlite3.Connection, rows: _Rows, state: State) -> None:
+        # First: it is what tells a file in which somebody else wrote.
+        self._keep_state(connection, state)
+        for each, made in zip(ALL_CLASSES, rows, strict=True):
+            if made:
+                connection.executemany(INSERT[each], made)
+
+    def _keep_state(self, connection: sqlite3.Connection, state: State) -> None:
+        was = self._state
+        changed = connection.execute(UPDATE_STATE, (*state.row(), was.last_seq, was.head))
+        if changed.rowcount != 1:
+            raise JournalDamaged(f"{self._path}: it no longer ends at event {was.last_seq}")
+
+    def _settle(self, state: State) -> None:
+        self._state = state
+        self._witness.note(state.last_seq, state.head)
+
+
+def gap_entry(
+    stamp: Entry, ranges: Sequence[tuple[int, int]], event_class: EventClass | None
+) -> Entry:
+    """Return the event that tells which numbers will never come; `stamp` as for `evict`."""
+    data: dict[str, JsonValue] = {
+        **stamp.data,
+        "class": None if event_class is None else event_class.label,
+        "count": sum(through - first + 1 for first, through in ranges),
+        "from": ranges[0][0],
+        "through": ranges[-1][1],
+        "ranges": [list(each) for each in ranges],
+    }
+    return Entry(GAP_TYPE, stamp.at_s, stamp.utc_s, data, stamp.quality)
+
+
+def joined(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return the same numbers as ranges in order, those that touch made one."""
+    made: list[tuple[int, int]] = []
+    for first, through in sorted(ranges):
+        if made and first <= made[-1][1] + 1:
+            made[-1] = (made[-1][0], max(made[-1][1], through))
+        else:
+            made.append((first, through))
+    return made
+
+
+def ranges_of(body: bytes) -> list[tuple[int, int]]:
+    """Return the numbers that a gap event tells of; none for any other event, or no event."""
+    if _GAP_MARK not in body:
+        return []
+    try:
+        event = json.loads(body)
+        if event["type"] != f"gatepost.{GAP_TYPE}":
+            return []
+        return [(int(first), int(through)) for first, through in event["data"]["ranges"]]
+    except (ValueError, KeyError, TypeError):
+        return []
+
+
+def names(body: bytes, previous: bytes) -> bool:
+    """Return whether an event names this hash as that of the event before."""
+    return b'"previoushash":"%b"' % previous.hex().encode() in body
+
+
+def _is_as_written(body: object, digest: object) -> bool:
+    # What a damaged page holds need not be bytes.
+    return isinstance(body, bytes) and sha256(body).digest() == digest
+
+
+def _delete(connection: sqlite3.Connection, event_class: EventClass, seqs: list[int]) -> None:
+    connection.executemany(
+        f"DELETE FROM {event_class.label} WHERE seq = ?",  # noqa: S608
+        [(seq,) for seq in seqs],
+    )

@@ -1,0 +1,320 @@
+"""The streams of events on one connection: what goes next, in which form, and what has arrived.
+
+In order of urgency: alarms; live events, which are younger than the connection; the backlog. Each
+stream has a topic of its own and keeps its order. The first event of each goes alone, and the
+others wait for its acknowledgement: so a topic that is closed is found out by one refusal.
+"""
+
+from math import inf
+
+from gatepost_services.contract.events import event_topic
+from gatepost_services.record import Record
+from gatepost_services.uplink.bodies import Bodies
+from gatepost_services.uplink.channel import Channel, channels
+from gatepost_services.uplink.line import Session, SessionError
+from gatepost_services.uplink.pacing import TokenBucket
+from gatepost_services.uplink.pages import Pages
+from gatepost_services.uplink.progress import NO_END, Progress
+from gatepost_services.uplink.refusals import STREAMS, Form, Refusals
+from gatepost_services.uplink.run import Run
+
+# The share of the window that the backlog leaves free for what is more urgent.
+_RESERVE = 10
+_DENIED = 0x80
+# Of bodies in flight, which paho keeps in memory: events may be large.
+_MOST_BYTES = 2 * 1024 * 1024
+
+
+class RefusedError(SessionError):
+    """The broker refused something; the connection ends in good order."""
+
+
+class Drain:
+    """Sends over `session` what `progress` says is not done, through `split` as backlog.
+
+    `split` None: everything is backlog, until it has all gone. `window` bounds what is sent without
+    being settled on disk, `in_flight_limit` what is sent without being acknowledged.
+    """
+
+    def __init__(
+        self,
+        *,
+        site: str,
+        gate: str,
+        pages: Pages,
+        session: Session,
+        progress: Progress,
+        split: int | None,
+        window: int,
+        in_flight_limit: int,
+        bucket: TokenBucket,
+        refusals: Refusals,
+        bodies: Bodies,
+    ) -> None:
+        self._pages = pages
+        self._session = session
+        self._base = progress
+        self._window = window
+        self._in_flight_limit = in_flight_limit
+        self._reserve = _reserve(window), _reserve(in_flight_limit)
+        self._bucket = bucket
+        self._refusals = refusals
+        self._bodies = bodies
+        bodies.begin()
+        self._alarm, self._live, self._backlog = self._channels = channels(
+            progress,
+            split,
+            {stream: event_topic(site, gate, stream) for stream in STREAMS},
+            session,
+        )
+        self._live_after = NO_END if split is None else split
+        self._by_mid: dict[int, tuple[Channel | None, Record | None]] = {}
+        self._alone: Form | None = None  # what goes alone is on its way, in this form
+        self._is_waiting = False  # somebody waits for everything else to arrive first
+        self._is_throttled = False  # there is backlog and room, and the pace holds it back
+        self._unsettled = 0
+        self._bytes = 0  # of the bodies in flight
+        self._status: tuple[str, bytes] | None = None
+        self._is_status_proven = False
+        self.is_status_refused = False
+        self.claimed = progress.watermark  # through where the server says that it has everything
+        self.sent = 0  # events that have arrived
+
+    @property
+    def in_flight(self) -> int:
+        """How many packets are sent and not acknowledged."""
+        return len(self._by_mid)
+
+    @property
+    def unsettled(self) -> int:
+        """How many events are sent without that being on disk: what a kill would repeat."""
+        return self._unsettled
+
+    @property
+    def highest_sent(self) -> int:
+        """The highest number that the broker may have by this connection or an earlier one."""
+        return max(self.progress().frontier, *(each.run.highest_sent for each in self._channels))
+
+    def progress(self) -> Progress:
+        """Return how far everything has arrived by now."""
+        progress = self._base.with_alarms(self._alarm.run.low).with_rest(self._backlog.run.low)
+        if self._live_after != NO_END:
+            progress = progress.with_live(self._live_after, self._live.run.low)
+        return progress.with_watermark(self.claimed)
+
+    def is_due(self) -> bool:
+        """Whether the progress should be stored now.
+
+        At once when nothing is on its way and nothing will be in a moment; under load only each
+        half window, which is one transaction for many events and leaves the other half to keep the
+        line busy.
+        """
+        if not self._by_mid and not self._is_throttled:
+            return self._unsettled > 0 or self.progress() != self._base
+        return 2 * sum(each.run.arrived_unsettled for each in self._channels) >= self._window
+
+    def settled(self, progress: Progress) -> None:
+        """Note that the present progress is stored, in this form."""
+        self._base = progress
+        self._bodies.settled()
+        self._unsettled -= sum(each.run.settle() for each in self._channels)
+
+    def ring(self, now_s: float) -> None:
+        """Note that there may be something new in the journal."""
+        for channel in self._channels:
+            channel.look_at_s = min(channel.look_at_s, now_s)
+
+    def post_status(self, topic: str, payload: bytes) -> None:
+        """Send a retained status when there is room, before the backlog; in place of an older."""
+        self._status = topic, payload
+
+    def wait_s(self, now_s: float) -> float:
+        """Return after how many seconds there may be something to send, infinity for no idea."""
+        if self._is_waiting or self._alone is not None or self._room(self._alarm) <= 0:
+            return inf
+        waits_s = [inf]
+        for channel in self._channels:
+            paused_s = self._refusals.paused_until_s(channel.stream) - now_s
+            if paused_s > 0:
+                waits_s.append(paused_s)
+            elif channel.run.first is not None:
+                if channel is self._backlog and self._room(channel) > 0:
+                    waits_s.append(self._bucket.wait_s(now_s))
+            elif channel.run.wanted is not None:
+                waits_s.append(channel.look_at_s - now_s)
+        return min(waits_s)
+
+    def fill(self, now_s: float) -> None:
+        """Send what may be sent, the most urgent first. Raises SessionError."""
+        self._is_waiting = self._is_throttled = False
+        if self._alone is not None:
+            return
+        for channel in self._channels:
+            if channel is self._backlog and not self._send_status():
+                return
+            if not self._send_from(channel, now_s):
+                return
+        self._begin_live()
+
+    def note_acknowledgements(self, now_s: float) -> None:
+        """Note what has arrived.
+
+        Raises:
+            RefusedError: the broker refused one; all others are noted.
+        """
+        refused: tuple[Channel, Record, int] | None = None
+        for mid, reason in self._session.take_acked():
+            if mid not in self._by_mid:
+                continue
+            channel, record = self._by_mid.pop(mid)
+            if channel is None or record is None:
+                self._note_status(reason)
+            elif reason != 0:
+                refused = refused or (channel, record, reason)
+            elif self._alone is not None:
+                self._note_alone(channel, record)
+            else:
+                self._bytes -= len(record.body)
+                channel.run.acknowledge(record.seq)
+                self._bodies.arrived(record.seq)
+                self.sent += 1
+        if refused is None:
+            return
+        channel, record, reason = refused
+        self._refusals.refused(
+            channel.stream,
+            record.seq,
+            self._alone or Form.WHOLE,
+            reason,
+            now_s=now_s,
+            is_proven=channel.is_proven,
+        )
+        raise RefusedError(f"event {record.seq} was refused on {channel.topic}")
+
+    def note_death(self, now_s: float) -> None:
+        """Note that the connection died: was it by the one event that was on its way?"""
+        if len(self._by_mid) != 1:
+            return
+        ((channel, record),) = self._by_mid.values()
+        if channel is not None and record is not None:
+            form = self._alone or Form.WHOLE
+            self._refusals.died(channel.stream, record.seq, form, now_s=now_s)
+
+    def _room(self, channel: Channel) -> int:
+        if self._bytes >= _MOST_BYTES:
+            return 0
+        room = min(self._window - self._unsettled, self._in_flight_limit - len(self._by_mid))
+        if channel is not self._backlog:
+            return room
+        return min(
+            self._window - self._unsettled - self._reserve[0],
+            self._in_flight_limit - len(self._by_mid) - self._reserve[1],
+        )
+
+    def _send_from(self, channel: Channel, now_s: float) -> bool:
+        """Send what a stream has and may; return whether less urgent ones may go on."""
+        if self._refusals.paused_until_s(channel.stream) > now_s:
+            return True
+        room = self._room(channel)
+        allowance = self._bucket.allowance(now_s) if channel is self._backlog else None
+        if allowance is not None:
+            room = min(room, allowance)
+        run, suspects, sent = channel.run, self._refusals.suspects, 0
+        may_go_on = True
+        while (record := run.first) is not None or self._pages.read(channel, now_s):
+            if record is None:
+                continue
+            if room <= 0 or self._bytes >= _MOST_BYTES:
+                self._is_throttled = self._room(channel) > 0
+                break
+            if not channel.is_proven or record.seq in suspects:
+                may_go_on, alone = self._send_alone(channel, record, now_s)
+                sent += alone
+                break
+            payload = self._bodies.of(record, channel.most_body_bytes)
+            if payload is None:
+                self._refusals.pause(channel.stream, now_s)
+                break
+            self._send(channel, record, payload)
+            sent += 1
+            room -= 1
+        if sent and allowance is not None:
+            self._bucket.take(sent)
+        return may_go_on
+
+    def _send(self, channel: Channel, record: Record, payload: bytes) -> None:
+        mid = self._session.publish(channel.topic, payload)
+        channel.run.sent()
+        self._unsettled += 1
+        self._bytes += len(record.body)
+        self._by_mid[mid] = channel, record
+
+    def _send_alone(self, channel: Channel, record: Record, now_s: float) -> tuple[bool, int]:
+        """Send what needs everything else out of the way.
+
+        Return whether less urgent streams may go on, and how many events went.
+        """
+        if self._by_mid:
+            self._is_waiting = True
+            return False, 0
+        form = self._refusals.suspects.get(record.seq, Form.WHOLE)
+        if form is Form.WHOLE and record.seq in self._refusals.suspects and not channel.is_proven:
+            probe = self._pages.probe(channel, record.seq)
+            if probe is not None:
+                self._by_mid[self._session.publish(channel.topic, probe.body)] = channel, probe
+                self._alone = Form.PROBE
+                return False, 1
+        payload = self._bodies.of(record, channel.most_body_bytes, is_refused=form is Form.STAND_IN)
+        if payload is None:
+            self._refusals.pause(channel.stream, now_s)
+            return True, 0
+        self._send(channel, record, payload)
+        self._alone = form
+        return False, 1
+
+    def _send_status(self) -> bool:
+        """Send the status if there is one; return whether less urgent ones may go on."""
+        if self._status is None or self._room(self._alarm) <= 0:
+            return True
+        if not self._is_status_proven and self._by_mid:
+            self._is_waiting = True
+            return False
+        topic, payload = self._status
+        self._status = None
+        self._by_mid[self._session.publish(topic, payload, retain=True)] = None, None
+        if not self._is_status_proven:
+            self._alone = Form.WHOLE
+        return self._is_status_proven
+
+    def _note_status(self, reason: int) -> None:
+        self._alone = None
+        self._is_status_proven = True
+        if reason >= _DENIED:
+            self.is_status_refused = True
+            raise RefusedError(f"the status was refused (reason 0x{reason:02X})")
+
+    def _note_alone(self, channel: Channel, record: Record) -> None:
+        form, self._alone = self._alone, None
+        channel.is_proven = True
+        if form is not None:
+            self._refusals.taken(channel.stream, record.seq, form)
+        if form is not Form.PROBE:
+            self._bytes -= len(record.body)
+            channel.run.acknowledge(record.seq)
+            self._bodies.arrived(record.seq)
+            self.sent += 1
+
+    def _begin_live(self) -> None:
+        """Where all was backlog: once that has gone, what is new is live again."""
+        run = self._backlog.run
+        if self._live_after != NO_END or not run.is_idle or not self._backlog.is_caught_up:
+            return
+        if run.arrived_unsettled or self.progress() != self._base:
+            return
+        self._live_after = run.read_through
+        self._live.run = Run([(run.read_through, NO_END)])
+        self._backlog.run = Run(())
+
+
+def _reserve(limit: int) -> int:
+    return max(1, limit // _RESERVE) if limit > 1 else 0

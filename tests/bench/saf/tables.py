@@ -1,0 +1,149 @@
+"""What is printed: a table for each scenario, the ratios, and what must hold."""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from statistics import median
+
+from saf.lineup import IN_MEMORY, NAMES, OURS
+from saf.scenario import Outcome, Scenario
+
+LEAST_DRAIN_PER_S, LEAST_OF_MEMORY = 15_000.0, 0.7
+LEAST_TIMES_OTHERS = 5.0
+LEAST_OF_SQLITE = 0.8
+Outcomes = Sequence[Outcome]
+
+
+def of(
+    outcomes: Outcomes, value: Callable[[Outcome], float | None], **wanted: object
+) -> float | None:
+    """Return the median of a value over the outcomes that have these attributes and no error."""
+    found = [value(outcome) for outcome in chosen(outcomes, **wanted)]
+    numbers = [number for number in found if number is not None]
+    return median(numbers) if numbers else None
+
+
+def chosen(outcomes: Outcomes, **wanted: object) -> list[Outcome]:
+    """Return the outcomes without an error that have these attributes."""
+    return [
+        outcome
+        for outcome in outcomes
+        if outcome.error is None
+        and all(getattr(outcome, key) == wish for key, wish in wanted.items())
+    ]
+
+
+def scenario_table(outcomes: Outcomes, scenario: Scenario) -> Iterable[str]:
+    """Yield the lines of one scenario: the worst counts, the medians of the rest."""
+    yield (
+        f"{scenario.value:<48}{'accepted':>9}{'lost':>8}{'twice':>7}{'order':>6}"
+        f"{'accept/s':>10}{'drain/s':>9}{'back s':>7}{'RSS MB':>7}{'disk MB':>8}{'then':>6}"
+        f"{'CPU us accept/drain':>21}"
+    )
+    names = dict.fromkeys(outcome.peer for outcome in outcomes)
+    for name in names:
+        all_runs = [o for o in outcomes if o.peer == name and o.scenario is scenario]
+        runs = chosen(all_runs)
+        for outcome in all_runs:
+            if outcome.error is not None:
+                yield f"  {NAMES[name]:<46} {outcome.error}"
+        if runs:
+            yield f"  {NAMES[name]:<46}" + _row(runs)
+
+
+def _row(runs: list[Outcome]) -> str:
+    worst = [max(getattr(run, key) for run in runs) for key in ("lost", "duplicates")]
+    cpu = "/".join(
+        _figure(of(runs, value)) for value in (lambda o: o.cpu_accept_us, lambda o: o.cpu_drain_us)
+    )
+    return (
+        f"{min(run.accepted for run in runs):>9,}{worst[0]:>8,}{worst[1]:>7,}"
+        f"{max(run.out_of_order for run in runs):>6,}"
+        f"{_figure(of(runs, lambda o: o.accept_per_s)):>10}"
+        f"{_figure(of(runs, lambda o: o.drain_per_s)):>9}"
+        f"{_figure(of(runs, lambda o: o.reconnect_s), 1):>7}"
+        f"{_figure(of(runs, lambda o: o.memory_mb)):>7}"
+        f"{_figure(of(runs, lambda o: o.disk_accepted_mb), 1):>8}"
+        f"{_figure(of(runs, lambda o: o.disk_drained_mb), 1):>6}{cpu:>21}"
+    )
+
+
+def verdicts(outcomes: Outcomes, window: int, third_party: Sequence[str]) -> list[tuple[bool, str]]:
+    """Return what must hold and can be judged by these outcomes: whether it does, and the line.
+
+    `window`: how many events may come twice after a crash.
+    """
+    ours = [outcome for outcome in outcomes if outcome.peer == OURS]
+    if not ours:
+        return []
+    found = [(outcome.error is None, f"{outcome.error}") for outcome in ours if outcome.error]
+    lost = max((o.lost for o in chosen(ours)), default=0)
+    disorder = max((o.out_of_order for o in chosen(ours)), default=0)
+    found.append((lost == 0, f"lost {lost}, of {len(ours)} runs the worst; at most 0"))
+    found.append((disorder == 0, f"out of order {disorder}; at most 0"))
+    for scenario in dict.fromkeys(outcome.scenario for outcome in ours):
+        twice = max((o.duplicates for o in chosen(ours, scenario=scenario)), default=0)
+        most = window * scenario.crashes
+        text = f"{scenario.value}: twice {twice}; at most {most}, a window a crash"
+        found.append((twice <= most, text))
+    found += _drain_verdicts(outcomes, third_party)
+    found += _accept_verdicts(ours)
+    return found
+
+
+def _drain_verdicts(outcomes: Outcomes, third_party: Sequence[str]) -> list[tuple[bool, str]]:
+    ours = of(outcomes, lambda o: o.drain_per_s, peer=OURS)
+    if ours is None:
+        return [(False, "nothing drained")]
+    memory = of(outcomes, lambda o: o.drain_per_s, peer=IN_MEMORY)
+    is_fast = ours >= LEAST_DRAIN_PER_S or (memory is not None and ours >= LEAST_OF_MEMORY * memory)
+    beside = f"paho in memory {_figure(memory)}/s"
+    if memory:
+        beside += f", ratio {ours / memory:.2f}"
+    demanded = f"at least {LEAST_DRAIN_PER_S:,.0f} or {LEAST_OF_MEMORY} of paho in memory"
+    found = [(is_fast, f"drain {ours:,.0f}/s ({beside}); {demanded}")]
+    for name in third_party:
+        runs = chosen(outcomes, peer=name)
+        crashes = [run for run in runs if run.scenario.crashes]
+        drain = of(runs, lambda o: o.drain_per_s)
+        if not crashes or drain is None:
+            continue
+        if lost := max(run.lost for run in crashes):
+            found.append((True, f"{name} lost {lost:,}: not compared; drain {drain:,.0f}/s"))
+            continue
+        text = (
+            f"drain {ours / drain:.1f} times {name} ({drain:,.0f}/s), which lost nothing in "
+            f"{', '.join(sorted({run.scenario.value for run in crashes}))}"
+        )
+        found.append((ours >= LEAST_TIMES_OTHERS * drain, f"{text}; at least {LEAST_TIMES_OTHERS}"))
+    return found
+
+
+def _accept_verdicts(ours: list[Outcome]) -> list[tuple[bool, str]]:
+    measured = [o for o in chosen(ours) if o.bare_sqlite_per_s]
+    if not measured:
+        return []
+    ratio = median(o.accept_per_s / (o.bare_sqlite_per_s or 1.0) for o in measured)
+    accept, bare, fsync = (
+        of(measured, value)
+        for value in (
+            lambda o: o.accept_per_s,
+            lambda o: o.bare_sqlite_per_s,
+            lambda o: o.bare_fsync_per_s,
+        )
+    )
+    text = (
+        f"accept {_figure(accept)}/s, one event a commit, is {ratio:.2f} of bare SQLite FULL "
+        f"({_figure(bare)}/s; the disk's bare fsync {_figure(fsync)}/s); at least {LEAST_OF_SQLITE}"
+    )
+    return [(ratio >= LEAST_OF_SQLITE, text)]
+
+
+def write_json(outcomes: Outcomes, path: Path) -> None:
+    """Write every run, one object a line."""
+    path.write_text("".join(json.dumps(asdict(outcome)) + "\n" for outcome in outcomes))
+
+
+def _figure(number: float | None, digits: int = 0) -> str:
+    return "-" if number is None else f"{number:,.{digits}f}"
