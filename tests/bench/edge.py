@@ -47,7 +47,9 @@ class HarnessEnvelope:
         """Return the body."""
         number = entry.data.get(_NUMBER, _OWN + seq)
         assert isinstance(number, int)
-        return b'%b,"previoushash":"%b"}' % (body(number)[:-1], previous.hex().encode())
+        # The journal looks for both of them in every body that it reads again.
+        chain = b'"sequence":"%019d","previoushash":"%b"' % (seq, previous.hex().encode())
+        return b"%b,%b}" % (body(number)[:-1], chain)
 
 
 class HarnessSession(MqttSession):

@@ -22,7 +22,7 @@ import pytest
 
 from gatepost.demo.broker import free_port
 from gatepost_services.contract.events import Envelope
-from gatepost_services.doorbell import DoorbellListener
+from gatepost_services.doorbell import Doorbell, DoorbellListener
 from gatepost_services.journal import Entry, Journal, JournalReader
 from gatepost_services.uplink.backoff import Backoff
 from gatepost_services.uplink.link import Link
@@ -31,7 +31,7 @@ from gatepost_services.uplink.progress import KeepUntil
 from gatepost_services.uplink.session import MqttSession
 from gatepost_services.uplink.store import ProgressStore
 
-DEADLINE_S = 30.0
+DEADLINE_S = 8.0
 SITE, GATE = "north", "gate-1"
 
 
@@ -349,6 +349,11 @@ class RunningLink:
 
     def __exit__(self, *exc_info: object) -> None:
         self.stop()
+
+    def ring(self) -> None:
+        bell = Doorbell(self._station.doorbell_path)
+        bell.ring()
+        bell.close()
 
     def stop(self) -> float:
         began_s = time.monotonic()

@@ -41,7 +41,7 @@ class Faulty(sqlite3.Connection):
 
     @classmethod
     def _may_fail(cls):
-        if cls.chance is not None and cls.chance.random() < 0.1:
+        if cls.chance is not None and cls.chance.random() < 0.03:
             cls.failed += 1
             raise sqlite3.OperationalError("disk I/O error")
 
@@ -172,9 +172,9 @@ class FaultyHistories(Histories):
 
 
 TestHistories = Histories.TestCase
-TestHistories.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+TestHistories.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
 TestFaultyHistories = FaultyHistories.TestCase
-TestFaultyHistories.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+TestFaultyHistories.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
 
 
 def test_the_faulty_disk_does_fail_and_does_work():

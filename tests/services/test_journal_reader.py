@@ -193,7 +193,7 @@ def test_a_reader_never_keeps_the_writer_from_reusing_its_wal(path, reader):
         assert path.with_name("journal.db-wal").stat().st_size < 8_000_000
 
 
-def test_what_a_reader_answers_is_of_one_moment(path, reader, journal):
+def test_what_a_reader_answers_is_of_one_moment(reader, journal):
     journal.append([entry(n) for n in range(5)])
 
     def ask(connection):
@@ -206,7 +206,7 @@ def test_what_a_reader_answers_is_of_one_moment(path, reader, journal):
     assert reader.last_seq() == 10
 
 
-def test_a_reader_changes_nothing(path, reader, journal):
+def test_a_reader_changes_nothing(reader, journal):
     journal.append([entry()])
     reader.last_seq()
     with pytest.raises(JournalUnavailable, match="readonly"):

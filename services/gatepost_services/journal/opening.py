@@ -9,11 +9,11 @@ above that none can repeat; which ones are lost by that, gap events tell.
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
-from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from gatepost_services.journal.rescue import highest_seq, opened_broken, rescued
+from gatepost_services.journal.proof import prove
+from gatepost_services.journal.rescue import Told, highest_seq, opened_broken, rescued
 from gatepost_services.journal.schema import JournalDamaged, JournalError, State
 from gatepost_services.journal.witness import Seen, read_witness, witness_path
 from gatepost_services.journal.writer import MOST_RANGES, Journal, Sealer, gap_entry
@@ -27,7 +27,7 @@ SEQ_LEAP = 10_000
 _LARGEST_LEAP_FROM = 2**53
 _TAIL_EVENTS = 1000
 _SMALL_BYTES = 16 * 1024 * 1024
-_FRESH = ".new"
+_MAKING, _FRESH = ".making", ".new"
 
 Stamp = Callable[[str, Mapping[str, JsonValue]], Entry]
 
@@ -75,8 +75,7 @@ def open_journal(
         JournalError: the disk or the permissions do not let it, or it is of a newer version.
     """
     known = _known(path, delivered_seq)
-    fresh = path.with_name(path.name + _FRESH)
-    _tidy(path, fresh)
+    _tidy(path)
     is_there = any(path.with_name(path.name + suffix).exists() for suffix in SUFFIXES)
     why = damage
     if why is None:
@@ -86,14 +85,10 @@ def open_journal(
             why = JournalDamaged(f"{path}: gone")
         except JournalDamaged as error:
             why = error
-    top, saved = _made(fresh, sealer, path, known, clock)
-    aside = set_aside(path, why) if is_there else None
-    with _as_journal_error(path):
-        fresh.replace(path)
-    journal = make(path, sealer)
-    with _closed_on_error(journal):
-        journal.append(_gaps(known, top, saved, journal.state.last_seq, stamp))
-    return Opened(journal, aside, str(why), len(saved))
+    saved = _made(path, sealer, known, stamp, clock)
+    aside = _set_aside(path, why) if is_there else None
+    _put_in_place(path)
+    return Opened(make(path, sealer), aside, str(why), saved)
 
 
 def _known(path: Path, delivered_seq: int) -> _Known:
@@ -105,68 +100,103 @@ def _known(path: Path, delivered_seq: int) -> _Known:
 
 
 def _proved(path: Path, sealer: Sealer, known: _Known, make: Callable[..., Journal]) -> Journal:
-    """Return the open journal, whose end is what was written and not before what is known."""
-    journal = make(path, sealer)
-    with _closed_on_error(journal):
-        last_seq, head = journal.state.last_seq, journal.state.head
-        if last_seq < known.last_seq:
-            raise JournalDamaged(f"{path}: ends at {last_seq}, but there was {known.last_seq}")
-        if last_seq == known.seen.last_seq and head != known.seen.head:
+    """Return the open journal, whose end is what was written and not before what is known.
+
+    Looked at through a connection that only reads: one that writes would, when it closes, put into
+    the file what still makes sense of a broken -wal, and delete the rest of it.
+    """
+    if path.exists():
+        if not path.stat().st_size and _size(path.with_name(path.name + "-wal")):
+            # SQLite would delete that -wal, and begin a new journal.
+            raise JournalDamaged(f"{path}: emptied")
+        with opened_broken(path) as connection:
+            is_small = path.stat().st_size <= _SMALL_BYTES
+            state = prove(path, connection, _TAIL_EVENTS, whole=is_small) or State()
+        if state.last_seq < known.last_seq:
+            raise JournalDamaged(
+                f"{path}: ends at {state.last_seq}, but there was {known.last_seq}"
+            )
+        if state.last_seq == known.seen.last_seq and state.head != known.seen.head:
             raise JournalDamaged(f"{path}: its last event is not the one that was written")
-        journal.prove(_TAIL_EVENTS, whole=path.stat().st_size <= _SMALL_BYTES)
-    return journal
+    return make(path, sealer)
 
 
 def _made(
-    fresh: Path, sealer: Sealer, broken: Path, known: _Known, clock: Callable[[], float]
-) -> tuple[int, list[int]]:
-    """Make the new journal beside the broken one, with what can be saved.
+    path: Path, sealer: Sealer, known: _Known, stamp: Stamp, clock: Callable[[], float]
+) -> int:
+    """Make the new journal beside the broken one, whole, with all that can be saved and is told.
 
     Returns:
-        The highest number known of, and those of the events that were saved, in order.
+        How many events were saved.
     """
-    with opened_broken(broken) as connection:
-        top = max(known.last_seq, highest_seq(connection, _LARGEST_LEAP_FROM))
+    making, told = path.with_name(path.name + _MAKING), Told()
+    with opened_broken(path) as connection:
+        top = highest_seq(connection, known.last_seq, SEQ_LEAP)
         begin = State(last_seq=top + SEQ_LEAP, head=known.seen.head, pruned=known.delivered_seq)
-        with closing(Journal(fresh, sealer, begin=begin)) as journal:
-            rows = rescued(broken, connection, known.delivered_seq, top, clock)
-            saved = journal.adopt(rows, known.seen.last_seq)
-    witness_path(fresh).unlink(missing_ok=True)
-    return top, sorted(saved)
+        with closing(Journal(making, sealer, begin=begin)) as journal:
+            rows = rescued(path, connection, (known.delivered_seq, top), told, clock)
+            saved = sorted(journal.adopt(rows, known.seen.last_seq))
+            journal.append(_gaps(known.delivered_seq, saved, top, told, stamp))
+    with _as_journal_error(path):
+        if making.with_name(making.name + "-wal").exists():
+            raise JournalError(f"{making}: cannot be finished; see that the disk is not full")
+        making.replace(path.with_name(path.name + _FRESH))
+        witness_path(making).unlink(missing_ok=True)
+    return len(saved)
 
 
 def _gaps(
-    known: _Known, top: int, saved: Sequence[int], last_seq: int, stamp: Stamp
+    delivered_seq: int, saved: Sequence[int], top: int, told: Told, stamp: Stamp
 ) -> Iterator[Entry]:
     """Yield the events that tell which numbers are lost, and which are left out."""
-    edges = [known.delivered_seq, *saved, top + 1]
-    lost = [(a + 1, b - 1) for a, b in pairwise(edges) if b - a > 1]
+    edges = sorted([(delivered_seq, delivered_seq), *((seq, seq) for seq in saved), *told.ranges])
+    lost, after = [], delivered_seq
+    for first, through in [*edges, (top + 1, top + 1)]:
+        if first > after + 1:
+            lost.append((after + 1, first - 1))
+        after = max(after, through)
     for begin in range(0, len(lost), MOST_RANGES):
         some = lost[begin : begin + MOST_RANGES]
         yield gap_entry(stamp("journal.gap", {"cause": "lost"}), some, None)
-    yield gap_entry(stamp("journal.gap", {"cause": "unused"}), [(top + 1, last_seq)], None)
+    unused = (top + 1, top + SEQ_LEAP)
+    yield gap_entry(stamp("journal.gap", {"cause": "unused"}), [unused], None)
 
 
-def _tidy(path: Path, fresh: Path) -> None:
-    """End what a power cut left: the new one is put in place only when nothing else is there.
+def _set_aside(path: Path, why: JournalDamaged) -> Path:
+    """Set a broken journal aside, and a copy of its witness: the new one goes on with that."""
+    aside = set_aside(path, why)
+    with suppress(OSError):
+        witness_path(aside).write_bytes(witness_path(path).read_bytes())
+    return aside
 
-    It was whole when the old one was set aside; until then the old one counts.
+
+def _put_in_place(path: Path) -> None:
+    with _as_journal_error(path):
+        path.with_name(path.name + _FRESH).replace(path)
+
+
+def _tidy(path: Path) -> None:
+    """End what a power cut left.
+
+    The new journal has its final name from the moment that it is whole. It counts once the old one
+    is aside; what of the old one was not yet renamed then must not be read as a part of the new.
     """
+    fresh, making = path.with_name(path.name + _FRESH), path.with_name(path.name + _MAKING)
     with _as_journal_error(path):
         if fresh.exists() and not path.exists():
+            if any(path.with_name(path.name + suffix).exists() for suffix in SUFFIXES):
+                set_aside(path, JournalDamaged(f"{path}: gone"))
             fresh.replace(path)
-        for name in (*(fresh.name + suffix for suffix in SUFFIXES), witness_path(fresh).name):
+        fresh.unlink(missing_ok=True)
+        for name in (*(making.name + suffix for suffix in SUFFIXES), witness_path(making).name):
             path.with_name(name).unlink(missing_ok=True)
 
 
-@contextmanager
-def _closed_on_error(journal: Journal) -> Iterator[None]:
+def _size(path: Path) -> int:
     try:
-        yield
-    except BaseException:
-        with suppress(JournalError):
-            journal.close()
-        raise
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 @contextmanager

@@ -8,8 +8,9 @@ found proves itself.
 import json
 import sqlite3
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from hashlib import sha256
 from itertools import chain
 from mmap import ACCESS_READ, mmap
@@ -17,6 +18,8 @@ from pathlib import Path
 
 from gatepost_services.contract.events import WireError, decode
 from gatepost_services.journal.schema import ALL_CLASSES
+from gatepost_services.journal.snapshot import rows_of, said_of
+from gatepost_services.journal.writer import joined, ranges_of
 from gatepost_services.record import HASH_BYTES, EventClass, JsonValue, Record
 from gatepost_services.sqlite_file import FAILURES, SUFFIXES
 
@@ -24,6 +27,9 @@ from gatepost_services.sqlite_file import FAILURES, SUFFIXES
 _RESCUE_S = 1.0
 _MOST_EVENTS = 100_000
 _MOST_SKIPS = 64
+# So many events at the end of each class are looked at for the highest number.
+_NEWEST = 100
+_NO_END = 2**63
 # What the body of every event begins with (contract/events.py).
 _BEGINNING = b'{"specversion":"1.0"'
 _PAGE_BYTES = 4096  # longer ones are not in one piece
@@ -35,83 +41,133 @@ _BROKEN, _TOLD = ".broken-", ".told"
 @contextmanager
 def opened_broken(path: Path) -> Iterator[sqlite3.Connection]:
     """Yield a connection that only reads, and of which every read may fail."""
-    uri = f"{path.absolute().as_uri()}?mode=ro"
-    try:
-        connection = sqlite3.connect(uri, uri=True, timeout=0.0, isolation_level=None)
-    except sqlite3.Error:  # not even there
-        connection = sqlite3.connect(":memory:", isolation_level=None)
+    # SQLite deletes the -wal beside an empty file: it would be the only thing that is left.
+    is_empty = not path.exists() or path.stat().st_size == 0
+    name = ":memory:" if is_empty else f"{path.absolute().as_uri()}?mode=ro"
+    connection = sqlite3.connect(name, uri=True, timeout=0.0, isolation_level=None)
     with closing(connection):
         yield connection
 
 
-def highest_seq(connection: sqlite3.Connection, below: int) -> int:
-    """Return the highest number in any table or state, of those that make sense; 0 if none."""
-    highest = 0
-    for table, column in [("state", "last_seq"), *((each.label, "seq") for each in ALL_CLASSES)]:
+class Told:
+    """The numbers that gap events tell of: they never come, also where their bytes are found."""
+
+    def __init__(self) -> None:
+        self.ranges: list[tuple[int, int]] = []
+
+    def __contains__(self, seq: int) -> bool:
+        at = bisect_right(self.ranges, (seq, _NO_END))
+        return at > 0 and seq <= self.ranges[at - 1][1]
+
+    def hear(self, body: bytes) -> None:
+        """Take in what an event tells."""
+        told = ranges_of(body)
+        if told:
+            self.ranges = joined([*self.ranges, *told])
+
+
+def highest_seq(connection: sqlite3.Connection, known_seq: int, leap: int) -> int:
+    """Return the highest number that is known of: of the events that prove themselves, or more.
+
+    What the file says of itself counts only up to `leap` above those: it may be broken as well.
+    """
+    highest = known_seq
+    for each in ALL_CLASSES:
+        newest = f"SELECT seq, hash, body FROM {each.label} ORDER BY seq DESC LIMIT ?"  # noqa: S608
         with suppress(*FAILURES):
-            (found,) = connection.execute(f"SELECT max({column}) FROM {table}").fetchone()  # noqa: S608
-            if isinstance(found, int) and found < below:
-                highest = max(highest, found)
+            for seq, digest, body in connection.execute(newest, (_NEWEST,)):
+                if seq > highest and _proven(seq, each, digest, body):
+                    highest = seq
+    with suppress(*FAILURES):
+        for (last_seq,) in connection.execute("SELECT last_seq FROM state"):
+            if isinstance(last_seq, int) and highest < last_seq <= highest + leap:
+                highest = last_seq
     return highest
 
 
 def rescued(
     path: Path,
     connection: sqlite3.Connection,
-    after_seq: int,
-    through_seq: int,
+    between: tuple[int, int],
+    told: Told,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[tuple[Record, float]]:
     """Yield what was written and can be found, with its date in POSIX seconds: the alarms first.
 
-    Only numbers above `after_seq` up to `through_seq`. Ends after a second, or 100,000 events.
+    Only numbers above the first of `between`, up to the second, that no gap event tells of; `told`
+    learns from those that are found. Ends after a second, or 100,000 events.
     """
     until_s = clock() + _RESCUE_S
+    after_seq, through_seq = between
     given: set[int] = set()
     sources = [_readable(connection, each, after_seq, through_seq) for each in ALL_CLASSES]
     sources += [_carved(path.with_name(path.name + suffix)) for suffix in SUFFIXES[:2]]
-    for record, utc_s in chain.from_iterable(sources):
+    for found in chain.from_iterable(sources):
         if clock() >= until_s or len(given) >= _MOST_EVENTS:
             return
-        if after_seq < record.seq <= through_seq and record.seq not in given:
-            given.add(record.seq)
+        if found is None:
+            continue
+        record, utc_s = found
+        seq = record.seq
+        if after_seq < seq <= through_seq and seq not in given and seq not in told:
+            told.hear(record.body)
+            given.add(seq)
             yield record, utc_s
+
+
+# An event and its date; None where only time has passed, and may be up.
+_Found = tuple[Record, float] | None
 
 
 def _readable(
     connection: sqlite3.Connection, event_class: EventClass, after_seq: int, through_seq: int
-) -> Iterator[tuple[Record, float]]:
-    select = (
-        f"SELECT seq, utc_s, hash, body FROM {event_class.label}"  # noqa: S608
-        " WHERE seq > ? AND seq <= ? ORDER BY seq"
+) -> Iterator[_Found]:
+    rows = rows_of(
+        connection,
+        event_class,
+        lambda *_: None,  # what is missing in the end is told
+        after_seq=after_seq,
+        through_seq=through_seq,
+        most_breaks=_MOST_SKIPS,
     )
-    step, skips = 1, 0
-    while after_seq < through_seq and skips < _MOST_SKIPS:
-        try:
-            for seq, utc_s, digest, body in connection.execute(select, (after_seq, through_seq)):
-                after_seq, step = seq, 1
-                if isinstance(body, bytes) and sha256(body).digest() == digest:
-                    yield Record(seq, event_class, digest, body), float(utc_s)
-        except (*FAILURES, TypeError, ValueError):
-            # A page that cannot be read: behind it there are others.
-            after_seq, step, skips = after_seq + step, step * 2, skips + 1
-        else:
-            return
+    for row in rows:
+        yield _proven(row.seq, event_class, row.hash, row.body)
 
 
-def _carved(path: Path) -> Iterator[tuple[Record, float]]:
+def _carved(path: Path) -> Iterator[_Found]:
     """Yield every event whose bytes lie in a file in one piece, be it in use or long deleted."""
-    with suppress(OSError, ValueError), path.open("rb") as file:  # ValueError: an empty file
-        with mmap(file.fileno(), 0, access=ACCESS_READ) as content:
-            at = content.find(_BEGINNING)
-            while at >= 0:
-                digest, rest = content[at - HASH_BYTES : at], content[at : at + _PAGE_BYTES]
-                body = rest[: _json_length(rest)]
-                if len(digest) == HASH_BYTES and sha256(body).digest() == digest:
-                    with suppress(WireError):
-                        event = decode(body)
-                        yield Record(event.seq, event.event_class, digest, body), event.utc_s
-                at = content.find(_BEGINNING, at + 1)
+    with suppress(OSError, ValueError), ExitStack() as closing_:  # ValueError: an empty file
+        file = closing_.enter_context(path.open("rb"))
+        content = closing_.enter_context(mmap(file.fileno(), 0, access=ACCESS_READ))
+        begin = 0
+        while begin < len(content):
+            yield None
+            end = min(begin + _CHUNK_BYTES, len(content))
+            at = content.find(_BEGINNING, begin, end + len(_BEGINNING) - 1)
+            if at < 0:
+                begin = end
+                continue
+            begin = at + 1
+            digest, rest = content[max(at - HASH_BYTES, 0) : at], content[at : at + _PAGE_BYTES]
+            body = rest[: _json_length(rest)]
+            if sha256(body).digest() == digest:
+                with suppress(WireError):
+                    event = decode(body)
+                    yield Record(event.seq, event.event_class, digest, body), event.utc_s
+
+
+def _proven(
+    seq: int, event_class: EventClass, digest: object, body: object
+) -> tuple[Record, float] | None:
+    """Return the record and its date, if a gate wrote this body under this number."""
+    if not (isinstance(body, bytes) and isinstance(digest, bytes)):
+        return None
+    if sha256(body).digest() != digest:
+        return None
+    said = said_of(body)
+    if said is None or (said.seq, said.label) != (seq, event_class.label):
+        return None
+    return Record(seq, event_class, digest, body), said.utc_s
 
 
 def _json_length(content: bytes) -> int:

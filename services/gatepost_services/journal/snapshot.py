@@ -1,8 +1,10 @@
 """A journal at one moment, to be looked at: also one that is in use, and one that is broken."""
 
+import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +19,13 @@ from gatepost_services.record import EventClass
 from gatepost_services.sqlite_file import FAILURES, explained, is_checked
 
 _LAST = 2**63 - 1
+# The members before `data`, in the one order in which a gate writes them (contract/events.py).
+_ENVELOPE = re.compile(
+    rb'\{"specversion":"1\.0","id":"[^"]*/([0-9]{1,19})","source":"[^"]*","type":"[^"]*",'
+    rb'"time":"([^"]*Z)",(?:"datacontenttype":"[^"]*",)?"sequence":"([0-9]{19})",'
+    rb'"bootid":"(?:[^"\\]|\\.)*","uptimes":"[^"]*","timequality":"[^"]*",'
+    rb'"class":"([a-z]*)","previoushash":"([0-9a-f]{64})","data":'
+)
 # Not the file's own fault: another user, or a process, can do something about it.
 _CURABLE = {
     sqlite3.SQLITE_AUTH,
@@ -39,6 +48,27 @@ class Row(NamedTuple):
     utc_s: object
     hash: object
     body: object
+
+
+class Said(NamedTuple):
+    """What the body of an event says of itself; `utc_s` to the millisecond, cut off."""
+
+    seq: int
+    label: str
+    utc_s: float
+    previous: bytes
+
+
+def said_of(body: object) -> Said | None:
+    """Return what a body says of itself, None if no gate wrote it. Reads no further than `data`."""
+    found = _ENVELOPE.match(body) if isinstance(body, bytes) else None
+    if found is None or int(found[1]) != int(found[3]):
+        return None
+    try:
+        utc_s = datetime.fromisoformat(found[2].decode()).timestamp()
+    except ValueError:
+        return None
+    return Said(int(found[3]), found[4].decode(), utc_s, bytes.fromhex(found[5].decode()))
 
 
 # Told what cannot be read: after which number of which class, and why.

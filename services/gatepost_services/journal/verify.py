@@ -6,13 +6,11 @@ nothing is missing at the end is known from the witness, and from what was deliv
 """
 
 import heapq
-import re
 import sqlite3
 from array import array
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from hashlib import sha256
 from operator import attrgetter
 from pathlib import Path
@@ -24,7 +22,7 @@ from gatepost_services.journal.schema import (
     JournalDamaged,
     State,
 )
-from gatepost_services.journal.snapshot import OnBreak, Row, rows_of, snapshot, told
+from gatepost_services.journal.snapshot import OnBreak, Row, rows_of, said_of, snapshot, told
 from gatepost_services.journal.witness import Seen, read_witness, witness_path
 from gatepost_services.journal.writer import ranges_of
 from gatepost_services.record import NO_HASH, EventClass
@@ -45,16 +43,8 @@ Kind = Literal[
 ]
 # So many findings are kept in words; all are counted.
 MOST_FINDINGS = 100
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # A body has the milliseconds only, cut off; a date that was read from it has been rounded.
 _INSTANT_S = 0.0015
-# The members before `data`, in the one order in which a gate writes them (contract/events.py).
-_ENVELOPE = re.compile(
-    rb'\{"specversion":"1\.0","id":"[^"]*/([0-9]+)","source":"[^"]*","type":"[^"]*",'
-    rb'"time":"([^"]*)",(?:"datacontenttype":"[^"]*",)?"sequence":"([0-9]{19})",'
-    rb'"bootid":"(?:[^"\\]|\\.)*","uptimes":"[^"]*","timequality":"[^"]*",'
-    rb'"class":"([^"]*)","previoushash":"([0-9a-f]{64})","data":'
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,21 +219,18 @@ class _Inspection:
             return
         if self._seen is not None and seq == self._seen.last_seq and digest != self._seen.head:
             self.find(seq, "witness", f"event {seq} is not the one that was noted")
-        envelope = _ENVELOPE.match(body)
-        if envelope is None:
+        said = said_of(body)
+        if said is None:
             self.find(seq, "hash", f"event {seq} is none that a gate writes")
             return
-        identity, time, sequence, label, _ = envelope.groups()
-        if not int(identity) == int(sequence) == seq:
-            self.find(seq, "number", f"event {seq} says that it is {int(sequence)}")
-        if label.decode() != event_class.label:
-            self.find(
-                seq,
-                "class",
-                f"event {seq} stands with {event_class.label}, and is {label.decode()}",
-            )
-        if not _is_of(time, utc_s):
-            self.find(seq, "date", f"event {seq} is dated {time.decode()}, the table has {utc_s}")
+        if said.seq != seq:
+            self.find(seq, "number", f"event {seq} says that it is {said.seq}")
+        if said.label != event_class.label:
+            text = f"event {seq} stands with {event_class.label}, and is {said.label}"
+            self.find(seq, "class", text)
+        if not isinstance(utc_s, float) or abs(utc_s - said.utc_s) > _INSTANT_S:
+            text = f"event {seq} is dated {said.utc_s:.3f}, and its table says {utc_s}"
+            self.find(seq, "date", text)
 
     def _check_before(self, row: Row, pruned: int) -> None:
         """Check what is before an event: the one it names, or a hole that somebody explains."""
@@ -252,7 +239,8 @@ class _Inspection:
         is_named = row.seq > 1 and row.seq - 1 == self._last_seq
         if is_named or row.seq == 1:
             previous = self._last_hash if is_named else NO_HASH
-            if not _names(row.body, previous):
+            said = said_of(row.body)
+            if said is None or said.previous != previous:
                 self.find(row.seq, "chain", f"event {row.seq} does not name the one before it")
 
     def _check_hole(self, first: int, through: int, pruned: int) -> None:
@@ -306,19 +294,3 @@ def _merged(connection: sqlite3.Connection, on_break: OnBreak) -> Iterator[Row]:
     return heapq.merge(
         *(rows_of(connection, each, on_break) for each in ALL_CLASSES), key=attrgetter("seq")
     )
-
-
-def _names(body: object, previous: object) -> bool:
-    envelope = _ENVELOPE.match(body) if isinstance(body, bytes) else None
-    return envelope is not None and bytes.fromhex(envelope[5].decode()) == previous
-
-
-def _is_of(time: bytes, utc_s: object) -> bool:
-    """Return whether RFC 3339 text and POSIX seconds are one instant, to the millisecond."""
-    try:
-        dated = datetime.fromisoformat(time.decode())
-    except ValueError:
-        return False
-    if not isinstance(utc_s, float):
-        return False
-    return abs((dated - _EPOCH).total_seconds() - utc_s) < _INSTANT_S

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from gatepost_services.contract.classes import class_of
+from gatepost_services.journal.proof import is_as_written, prove
 from gatepost_services.journal.schema import (
     ALL_CLASSES,
     INSERT,
@@ -35,7 +36,6 @@ EVER: Dated = (-9e999, 9e999)
 NEVER: Dated = (9e999, -9e999)
 _NO_LIMIT = 2**63 - 1
 _READ_ALL = merged(ALL_CLASSES)
-_READ_LAST = merged(ALL_CLASSES, newest_first=True)
 # By class, in the order of ALL_CLASSES: an index is ten times faster than an enum's hash.
 _Rows = tuple[list[tuple[int, float, bytes, bytes]], ...]
 # What the -wal may keep of the disk after a burst.
@@ -215,29 +215,13 @@ class Journal(SqliteWriter):
         return seqs
 
     def prove(self, count: int, *, whole: bool) -> None:
-        """See that the last `count` events are what was written, and each names the one before.
-
-        `whole`: that SQLite finds nothing wrong with the rest of the file either.
+        """See that the end of the file is what was written; see `gatepost_services.journal.proof`.
 
         Raises:
-            JournalDamaged: something is not as it was written.
+            JournalDamaged: it is not.
             JournalError: the file cannot be read.
         """
-        last_seq, head = self._state.last_seq, self._state.head
-        if whole:
-            ((finding,),) = self._read("PRAGMA quick_check(1)")
-            if finding != "ok":
-                raise JournalDamaged(f"{self._path}: {finding}")
-        rows = self._read(_READ_LAST, (-1, _NO_LIMIT) * len(ALL_CLASSES) + (count,))
-        next_seq, next_body = 0, b""
-        for seq, _, digest, body in rows:
-            if seq > last_seq or not _is_as_written(body, digest):
-                raise JournalDamaged(f"{self._path}: event {seq} is not what was written")
-            if seq == last_seq and digest != head:
-                raise JournalDamaged(f"{self._path}: event {seq} is not the last one written")
-            if seq == next_seq - 1 and not names(next_body, digest):
-                raise JournalDamaged(f"{self._path}: event {next_seq} does not name {seq}")
-            next_seq, next_body = seq, body
+        prove(self._path, self._connection, count, whole=whole)
 
     def check(self, after_seq: int, limit: int) -> int | None:
         """Look whether the next `limit` events are what was written.
@@ -251,7 +235,7 @@ class Journal(SqliteWriter):
         """
         rows = self._read(_READ_ALL, (after_seq, _NO_LIMIT) * len(ALL_CLASSES) + (limit,))
         for seq, _, digest, body in rows:
-            if not _is_as_written(body, digest):
+            if not is_as_written(seq, digest, body):
                 raise JournalDamaged(f"{self._path}: event {seq} is not what was written")
         return int(rows[-1][0]) if rows else None
 
@@ -343,16 +327,6 @@ def ranges_of(body: bytes) -> list[tuple[int, int]]:
         return [(int(first), int(through)) for first, through in event["data"]["ranges"]]
     except (ValueError, KeyError, TypeError):
         return []
-
-
-def names(body: bytes, previous: bytes) -> bool:
-    """Return whether an event names this hash as that of the event before."""
-    return b'"previoushash":"%b"' % previous.hex().encode() in body
-
-
-def _is_as_written(body: object, digest: object) -> bool:
-    # What a damaged page holds need not be bytes.
-    return isinstance(body, bytes) and sha256(body).digest() == digest
 
 
 def _delete(connection: sqlite3.Connection, event_class: EventClass, seqs: list[int]) -> None:

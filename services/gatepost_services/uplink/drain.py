@@ -76,7 +76,7 @@ class Drain:
         self._bytes = 0  # of the bodies in flight
         self._status: tuple[str, bytes] | None = None
         self._is_status_proven = False
-        self.is_status_refused = False
+        self.is_status_refused = self.is_status_dead = False
         self.claimed = progress.watermark  # through where the server says that it has everything
         self.sent = 0  # events that have arrived
 
@@ -199,6 +199,8 @@ class Drain:
         if channel is not None and record is not None:
             form = self._alone or Form.WHOLE
             self._refusals.died(channel.stream, record.seq, form, now_s=now_s)
+        else:
+            self.is_status_dead = True
 
     def _room(self, channel: Channel) -> int:
         if self._bytes >= _MOST_BYTES:

@@ -28,6 +28,7 @@ from gatepost_services.edge_log import EdgeLog
 from gatepost_services.journal import JournalReader
 from gatepost_services.uplink.backoff import Backoff
 from gatepost_services.uplink.bodies import Bodies
+from gatepost_services.uplink.confirming import Confirming
 from gatepost_services.uplink.drain import Drain, RefusedError
 from gatepost_services.uplink.line import Session, SessionError
 from gatepost_services.uplink.pacing import TokenBucket
@@ -35,14 +36,15 @@ from gatepost_services.uplink.pages import Pages
 from gatepost_services.uplink.refusals import Refusals
 from gatepost_services.uplink.status import Counts, status_body
 from gatepost_services.uplink.store import ProgressStore
-from gatepost_services.uplink.watermark import Confirmations, parse_watermark
 
 _LOG = logging.getLogger(__name__)
 _TICK_S = 1.0
+_FINISH_S = 0.5
 # A connection that held this long was worth making, also when there was nothing to send.
 _PROVEN_AFTER_S = 60.0
 # A broker that may not have the status is not asked again for so long.
 _STATUS_REFUSED_S = 3600.0
+_MOST_STATUS_DEATHS = 3
 
 
 class _RewindError(SessionError):
@@ -105,7 +107,9 @@ class Link:
         self._refusals = Refusals(backoff)
         self._bodies = Bodies(site, gate)
         self._bucket = TokenBucket(backlog_rate, clock())
-        self._confirmations = Confirmations(confirm_timeout_s, store.progress)
+        self._confirming = Confirming(
+            watermark_topic(site, gate), store.keep_until, confirm_timeout_s, store.progress
+        )
         self._session: Session | None = None
         self._session_fd = -1
         self._drain: Drain | None = None
@@ -117,12 +121,9 @@ class Link:
         self._taken_since_s = clock()
         self._status_at_s = 0.0
         self._is_status_muted = False
+        self._status_deaths = 0  # connections in a row that ended with a status alone on its way
         self._line_log = EdgeLog(_LOG)
         self._store_log = EdgeLog(_LOG, logging.ERROR)
-        self._watermark_log = EdgeLog(_LOG)
-        self._fallen_log = EdgeLog(_LOG)
-        self._overdue_log = EdgeLog(_LOG)
-        self._subscription_log = EdgeLog(_LOG, logging.ERROR)
         self._status_log = EdgeLog(_LOG)
 
         self._wake_reader, self._wake_writer = socket.socketpair()
@@ -141,6 +142,7 @@ class Link:
         try:
             while not stop():
                 self._turn()
+            self._finish()
         finally:
             self.close()
 
@@ -173,9 +175,21 @@ class Link:
             self._end_session(is_dead=not isinstance(error, RefusedError))
             self._retry_later(error)
 
-    def _wait(self) -> int:
-        """Return the events of the broker's socket, after at most `_TICK_S`: the only wait."""
-        timeout_s = _TICK_S
+    def _finish(self) -> None:
+        """Give what is on its way a moment to arrive, so that a restart repeats nothing."""
+        until_s = self._clock() + _FINISH_S
+        with suppress(SessionError):
+            while self._session and self._drain and self._drain.in_flight:
+                if self._clock() >= until_s:
+                    return
+                if self._wait(until_s - self._clock()) & selectors.EVENT_READ:
+                    self._session.on_readable()
+                self._note_acknowledgements(self._drain)
+                self._session.flush()
+
+    def _wait(self, most_s: float = _TICK_S) -> int:
+        """Return the events of the broker's socket, after at most `most_s`: the only wait."""
+        timeout_s = most_s
         if self._session is None:
             timeout_s = min(timeout_s, self._retry_at_s - self._clock())
         elif self._drain is not None:
@@ -221,6 +235,7 @@ class Link:
                 is_dead = False
             if is_dead:
                 drain.note_death(self._clock())
+                self._mute_status(drain)
             self._settle(drain)
         self._selector.unregister(self._session_fd)
         self._session_fd = -1
@@ -266,8 +281,7 @@ class Link:
             refusals=self._refusals,
             bodies=self._bodies,
         )
-        self._drain.claimed = self._confirmations.claimed
-        self._confirmations.connected()
+        self._confirming.begin(self._drain)
         self._silent_since_s = now_s
         if not self._is_status_muted:
             self._status_at_s = now_s
@@ -276,7 +290,7 @@ class Link:
 
     def _go_on(self, session: Session, drain: Drain) -> None:
         self._note_acknowledgements(drain)
-        self._hear(session, drain)
+        self._confirming.hear(session, drain)
         now_s = self._clock()
         if now_s >= self._status_at_s:
             self._post_status(drain, now_s)
@@ -284,7 +298,9 @@ class Link:
         if drain.is_due():
             self._settle(drain)
             drain.fill(now_s)
-        self._check_confirmed(drain, now_s)
+        through = self._confirming.rewind_to(drain, now_s)
+        if through is not None:
+            self._rewind(drain, through)
         self._check_progress(drain, now_s)
 
     def _note_acknowledgements(self, drain: Drain) -> None:
@@ -292,10 +308,7 @@ class Link:
         try:
             drain.note_acknowledgements(self._clock())
         except RefusedError:
-            if drain.is_status_refused:
-                self._status_log.failed("the broker takes no status; see its access list")
-                self._is_status_muted = True
-                self._status_at_s = self._clock() + _STATUS_REFUSED_S
+            self._mute_status(drain)
             raise
         finally:
             if drain.sent > before:
@@ -303,51 +316,13 @@ class Link:
                 self._silent_since_s = self._clock()
                 self._prove()
 
-    def _hear(self, session: Session, drain: Drain) -> None:
-        for topic, payload in session.take_messages():
-            if topic != watermark_topic(self._site, self._gate):
-                continue
-            through = parse_watermark(payload)
-            if through is None:
-                self._watermark_log.failed(
-                    'the watermark must be {"through": N}; what came is not, and is ignored'
-                )
-                continue
-            self._watermark_log.recovered("the watermark is one again")
-            # What was never sent cannot be with the server.
-            self._confirmations.claim(min(through, drain.highest_sent), drain.progress())
-            drain.claimed = self._confirmations.claimed
-        if session.is_subscription_refused:
-            self._subscription_log.failed(
-                "the broker lets nobody of us read %s, so no event is ever confirmed; see its "
-                'access list, or set keep_until = "puback"',
-                watermark_topic(self._site, self._gate),
-            )
-
-    def _check_confirmed(self, drain: Drain, now_s: float) -> None:
-        if self._store.keep_until == "puback":
-            return
-        progress = drain.progress()
-        fallen_to = self._confirmations.fallen_to(progress, now_s)
-        if fallen_to is not None:
-            self._fallen_log.failed(
-                "the server has events through %d, and had them through %d: it lost some; "
-                "what the journal still has is sent again",
-                fallen_to,
-                progress.watermark,
-            )
-            self._rewind(drain, fallen_to)
-        elif self._confirmations.is_overdue(progress, now_s):
-            self._overdue_log.failed(
-                "the broker acknowledged events through %d, the server confirms %d; sent again; "
-                "see the broker's queue limits (mosquitto: max_queued_messages) and the server",
-                progress.acknowledged,
-                progress.watermark,
-            )
-            self._rewind(drain, progress.watermark)
-        elif progress.acknowledged <= progress.watermark:
-            self._fallen_log.recovered("the server has all again")
-            self._overdue_log.recovered("the server confirms all again")
+    def _mute_status(self, drain: Drain) -> None:
+        """Leave the status alone for a while, if that is what the broker will not have."""
+        self._status_deaths = self._status_deaths + 1 if drain.is_status_dead else 0
+        if drain.is_status_refused or self._status_deaths >= _MOST_STATUS_DEATHS:
+            self._status_log.failed("the broker takes no status; see its access list")
+            self._is_status_muted = True
+            self._status_at_s = self._clock() + _STATUS_REFUSED_S
 
     def _rewind(self, drain: Drain, through: int) -> None:
         progress = drain.progress()

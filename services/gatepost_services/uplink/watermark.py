@@ -40,6 +40,7 @@ class Confirmations:
     def __init__(self, timeout_s: float, progress: Progress) -> None:
         self._timeout_s = timeout_s
         self.claimed = progress.watermark
+        self.is_moving = False  # the last thing that the watermark did was to grow
         self._lower: int | None = None
         self._lowered_at_s = -_LEAST_S
         self._watermark = progress.watermark
@@ -72,16 +73,19 @@ class Confirmations:
 
     def is_overdue(self, progress: Progress, now_s: float) -> bool:
         """Whether what the broker has acknowledged should be sent again, from the watermark on."""
-        if progress.watermark != self._watermark or progress.acknowledged <= progress.watermark:
+        if progress.watermark != self._watermark:
+            self.is_moving = progress.watermark > self._watermark
             self._watermark = progress.watermark
             self._patience_s = self._timeout_s
             self._since_s = None
         if progress.acknowledged <= progress.watermark:
+            self._since_s = None
             return False
         if self._since_s is None:
             self._since_s = now_s
         if now_s - self._since_s < self._patience_s:
             return False
+        self.is_moving = False
         self._patience_s = min(_LONGEST_S, 2 * self._patience_s)
         self._since_s = None
         return True

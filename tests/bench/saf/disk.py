@@ -13,6 +13,7 @@ from saf.events import SIZE, body
 
 IMAGE_BYTES = 1 << 30
 _PAGE = bytes(4096)
+_SETTLED_FOR_S, _SETTLE_WITHIN_S = 1.0, 10.0
 _UMOUNT_TRIES, _UMOUNT_PAUSE_S = 50, 0.1
 
 
@@ -25,6 +26,16 @@ def used_mb(folder: Path) -> float:
         except FileNotFoundError:
             continue
     return blocks * 512 / 1e6
+
+
+def settled_mb(folder: Path) -> float:
+    """Return what they take once that no longer changes, or after some seconds."""
+    give_up_s = time.monotonic() + _SETTLE_WITHIN_S
+    before, now = -1.0, used_mb(folder)
+    while now != before and time.monotonic() < give_up_s:
+        time.sleep(_SETTLED_FOR_S)
+        before, now = now, used_mb(folder)
+    return now
 
 
 def fsyncs_per_s(folder: Path, rounds: int) -> float:

@@ -185,7 +185,7 @@ class _Play:
         outcome.memory_mb = max(outcome.memory_mb, edge.memory_mb())
         if outcome.delivered and self._scenario is not Scenario.KILL_TWICE:
             outcome.cpu_drain_us = (edge.cpu_s() - cpu_before_s) / outcome.delivered * 1e6
-        outcome.disk_drained_mb = disk.used_mb(self._place)
+        outcome.disk_drained_mb = disk.settled_mb(self._place)
 
     def _watch(self, collector: Collector, up_at_s: float) -> None:
         """Look on until everything is there, or nothing comes any more."""

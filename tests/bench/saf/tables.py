@@ -93,6 +93,8 @@ def verdicts(outcomes: Outcomes, window: int, third_party: Sequence[str]) -> lis
 
 
 def _drain_verdicts(outcomes: Outcomes, third_party: Sequence[str]) -> list[tuple[bool, str]]:
+    # A kill in the middle, and the start after it, is no drain rate of anybody's.
+    outcomes = [each for each in outcomes if each.scenario is not Scenario.KILL_TWICE]
     ours = of(outcomes, lambda o: o.drain_per_s, peer=OURS)
     if ours is None:
         return [(False, "nothing drained")]

@@ -1,0 +1,73 @@
+"""Whether a journal's file is what was written, as far as a bounded time lets one see."""
+
+import sqlite3
+from hashlib import sha256
+from pathlib import Path
+
+from gatepost_services.journal.schema import (
+    ALL_CLASSES,
+    KIND,
+    STATE,
+    JournalDamaged,
+    State,
+    merged,
+)
+from gatepost_services.sqlite_file import FAILURES, explained, is_checked
+
+_NO_LIMIT = 2**63 - 1
+_READ_LAST = merged(ALL_CLASSES, newest_first=True)
+
+
+def names(body: bytes, previous: bytes) -> bool:
+    """Return whether an event names this hash as that of the event before."""
+    return b'"previoushash":"%b"' % previous.hex().encode() in body
+
+
+def is_as_written(seq: int, digest: object, body: object) -> bool:
+    """Return whether a row holds what was written under its number.
+
+    What a damaged page holds need not be bytes, and its key may have become another number.
+    """
+    if not isinstance(body, bytes) or sha256(body).digest() != digest:
+        return False
+    return b'"sequence":"%019d"' % seq in body
+
+
+def prove(path: Path, connection: sqlite3.Connection, count: int, *, whole: bool) -> State | None:
+    """See that the last `count` events are what was written, and each names the one before.
+
+    `whole`: that SQLite finds nothing wrong with the rest of the file either.
+
+    Returns:
+        What the file comes to; None where there is nothing in it yet.
+
+    Raises:
+        JournalDamaged: something is not as it was written.
+        JournalError: the file cannot be read, or is of a newer version.
+    """
+    try:
+        if not is_checked(connection, path, KIND):
+            return None
+        state = State.of_row(connection.execute(STATE).fetchone())
+        finding = "ok"
+        if whole:
+            (finding,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        rows = connection.execute(
+            _READ_LAST, (-1, _NO_LIMIT) * len(ALL_CLASSES) + (count,)
+        ).fetchall()
+    except FAILURES as error:
+        raise explained(path, KIND, "read", error) from error
+    except (TypeError, ValueError) as error:
+        raise JournalDamaged(f"{path}: its state makes no sense: {error}") from error
+    if finding != "ok":
+        raise JournalDamaged(f"{path}: {finding}")
+    next_seq, next_body = 0, b""
+    for seq, _, digest, body in rows:
+        if seq > state.last_seq or not is_as_written(seq, digest, body):
+            raise JournalDamaged(f"{path}: event {seq} is not what was written")
+        if seq == state.last_seq and digest != state.head:
+            raise JournalDamaged(f"{path}: event {seq} is not the last one written")
+        if seq == next_seq - 1 and not names(next_body, digest):
+            raise JournalDamaged(f"{path}: event {next_seq} does not name {seq}")
+        next_seq, next_body = seq, body
+    return state
