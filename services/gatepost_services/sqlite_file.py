@@ -180,16 +180,22 @@ def set_aside(path: Path, cause: OSError) -> Path:
         OSError: of the type of `cause`, which it quotes: it cannot be renamed.
     """
     names = [path.with_name(f"{path.name}.broken-{n + 1}") for n in range(_MOST_SET_ASIDE)]
-    target = next((name for name in names if not name.exists()), names[-1])
+    target = next((name for name in names if not any(map(Path.exists, _parts(name)))), names[-1])
     try:
-        for suffix in SUFFIXES:
+        for part, aside in zip(_parts(path), _parts(target), strict=True):
+            # What is there already belongs to another one: they must not be taken for one file.
+            aside.unlink(missing_ok=True)
             with suppress(FileNotFoundError):
-                path.with_name(path.name + suffix).replace(target.with_name(target.name + suffix))
+                part.replace(aside)
     except OSError as error:
         raise type(cause)(
             f"{cause}; and it cannot be renamed to {target.name}: {error.strerror}"
         ) from error
     return target
+
+
+def _parts(path: Path) -> list[Path]:
+    return [path.with_name(path.name + suffix) for suffix in SUFFIXES]
 
 
 def is_checked(connection: sqlite3.Connection, path: Path, kind: Kind) -> bool:

@@ -24,6 +24,7 @@ from saf.events import body
 from gatepost.wiring import link as wiring
 from gatepost_config.load import parse
 from gatepost_config.settings import Settings
+from gatepost_services.doorbell import Doorbell
 from gatepost_services.journal import Entry, Journal
 from gatepost_services.journal.bounds import Limits
 from gatepost_services.journal.keeper import Keeper
@@ -33,7 +34,7 @@ from gatepost_services.uplink.position import read_acknowledged
 from gatepost_services.uplink.session import MqttSession
 
 _RECONNECT_MOST_S = 2.0  # as the others are set
-_KEEP_HOUSE_EACH_S = 0.1
+_KEEP_HOUSE_EACH_S = 1.0
 _STEPS_AT_ONCE = 50
 _NUMBER = "number"
 # No number of the harness: what the journal has to tell of itself.
@@ -134,6 +135,7 @@ def main() -> None:
             journal.append(entries)
         if events:
             print("ACCEPTED", events, flush=True)
+            Doorbell(of.paths.doorbell).ring()
         keep_house(journal, of)
 
 

@@ -7,13 +7,11 @@ to cut the power, and without it that scenario is left out.
 """
 
 import argparse
-import signal
 import sys
 from pathlib import Path
-from types import FrameType
 
 from saf import disk, lineup, syncs, tables
-from saf.processes import EdgeError
+from saf.processes import EdgeError, leave_in_order
 from saf.scenario import Outcome, Scenario, run
 
 from gatepost.demo.broker import SEARCH_PATH
@@ -70,16 +68,18 @@ def print_syncs(peers: list[lineup.Peer]) -> None:
 
 
 def play(
-    peers: list[lineup.Peer], scenarios: list[Scenario], events: int, runs: int
+    peers: list[lineup.Peer], scenarios: list[Scenario], asked: argparse.Namespace
 ) -> list[Outcome]:
     """Play every scenario with every peer, in turns."""
     outcomes = []
-    for round_number in range(runs):
+    for round_number in range(asked.runs):
         for scenario in scenarios:
             for peer in peers:
                 is_bare = peer.name == lineup.OURS and scenario is not Scenario.POWER_CUT
-                tell(f"round {round_number + 1} of {runs}, {scenario}, {peer.name}")
-                outcomes.append(run(peer, scenario, events, measure_bare=is_bare))
+                tell(f"round {round_number + 1} of {asked.runs}, {scenario}, {peer.name}")
+                outcomes.append(run(peer, scenario, asked.events, measure_bare=is_bare))
+                if asked.json is not None:
+                    tables.write_json(outcomes, asked.json)
     tell("")
     return outcomes
 
@@ -92,31 +92,25 @@ def tell(progress: str) -> None:
 
 def main() -> int:
     """Return 1 when something that must hold does not."""
-    # So that SIGTERM, too, leaves nothing running and nothing mounted.
-    signal.signal(signal.SIGTERM, _leave)
+    leave_in_order()
     asked = arguments()
     if lineup.mosquitto(SEARCH_PATH) is None:
         print("no mosquitto, which is the centre here: apt-get install mosquitto")
         return 1
     peers, scenarios = available(asked.names), possible(asked.scenarios)
-    outcomes = play(peers, scenarios, asked.events, asked.runs)
+    outcomes = play(peers, scenarios, asked)
     print(f"{asked.events:,} events accepted while the centre is down, {asked.runs} runs:", end="")
     print(" of lost, twice and out of order the worst, else medians")
     for scenario in scenarios:
         print("\n" + "\n".join(tables.scenario_table(outcomes, scenario)), flush=True)
+    print("\n" + "\n".join(tables.ratios(outcomes)))
     print_syncs(peers)
-    if asked.json is not None:
-        tables.write_json(outcomes, asked.json)
     third_party = [peer.name for peer in peers if peer.is_third_party]
     verdicts = tables.verdicts(outcomes, lineup.WINDOW, third_party)
     print("\nmust hold")
     for holds, text in verdicts:
         print(f"  {'PASS' if holds else 'FAIL'}  {text}")
     return 0 if all(holds for holds, _ in verdicts) else 1
-
-
-def _leave(number: int, _frame: FrameType | None) -> None:
-    raise SystemExit(128 + number)
 
 
 if __name__ == "__main__":

@@ -79,9 +79,9 @@ class Timed:
     def keep_house(self, delivered_seq: int) -> None:
         """Do nothing: it is all new."""
 
-    def take_lost(self) -> int:
+    def take_lost(self) -> tuple[Entry, ...]:
         """Return that nothing was."""
-        return 0
+        return ()
 
     def _see(self, event: HardwareEvent) -> None:
         measuring = self._gate.lane.state is State.MEASURING

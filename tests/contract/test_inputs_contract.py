@@ -180,3 +180,21 @@ def test_an_input_that_is_not_wired_is_never_heard_of(make_bench, wired):
     for name in wired:
         bench.set_contact(name, active=True)
     assert changes(bench) == [(name, True) for name in wired]
+
+
+@pytest.mark.parametrize("name", InputName)
+def test_a_level_can_be_asked_for_as_it_was_last_told(bench, name):
+    assert not bench.gpio.inputs.is_active(name)
+    bench.set_contact(name, active=True)
+    assert not bench.gpio.inputs.is_active(name)  # not told yet: it may be a bounce
+    assert changes(bench) == [(name, True)]
+    assert bench.gpio.inputs.is_active(name)
+    assert not any(bench.gpio.inputs.is_active(other) for other in InputName if other is not name)
+    bench.set_contact(name, active=False)
+    assert changes(bench, ALARM_REST_S + 0.3) == [(name, False)]
+    assert not bench.gpio.inputs.is_active(name)
+
+
+def test_an_input_that_is_not_wired_is_not_active(make_bench):
+    bench = make_bench(PINS._replace(inputs={}))
+    assert not any(bench.gpio.inputs.is_active(name) for name in InputName)

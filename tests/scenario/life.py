@@ -95,7 +95,7 @@ class MemoryLog:
         self.tried: list[tuple[bool, Entry]] = []
         self.broken = False
         self.delivered_seq = 0
-        self.lost = 0
+        self.lost: list[Entry] = []
         self.spy: Callable[[list[Entry]], None] = lambda _entries: None
         self.wrote: Callable[[list[Entry]], None] = lambda _entries: None
 
@@ -113,8 +113,8 @@ class MemoryLog:
     def keep_house(self, delivered_seq: int) -> None:
         self.delivered_seq = delivered_seq
 
-    def take_lost(self) -> int:
-        lost, self.lost = self.lost, 0
+    def take_lost(self) -> list[Entry]:
+        lost, self.lost = self.lost, []
         return lost
 
 

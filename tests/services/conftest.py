@@ -31,14 +31,20 @@ from gatepost_services.uplink.progress import KeepUntil
 from gatepost_services.uplink.session import MqttSession
 from gatepost_services.uplink.store import ProgressStore
 
-DEADLINE_S = 8.0
+DEADLINE_S = 30.0
 SITE, GATE = "north", "gate-1"
 
 
 class Mosquitto:
     """A mosquitto of our own on loopback, which can be stopped, killed and started again."""
 
-    def __init__(self, binary: str, folder: Path, *settings: str) -> None:
+    def __init__(
+        self,
+        binary: str,
+        folder: Path,
+        *settings: str,
+        queue: str = "max_queued_messages 0",
+    ) -> None:
         self.port = free_port()
         self._binary = binary
         self._config = folder / "mosquitto.conf"
@@ -49,7 +55,7 @@ class Mosquitto:
                     "allow_anonymous true",
                     "persistence true",
                     f"persistence_location {folder}/",
-                    "max_queued_messages 0",
+                    queue,
                     "log_dest stderr",
                     "log_type error",
                     "log_type information",
@@ -86,6 +92,11 @@ class Mosquitto:
     def kill(self) -> None:
         self.end(signal.SIGKILL)
 
+    def reload(self) -> None:
+        """Have it read its access list again."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGHUP)
+
 
 @pytest.fixture
 def make_mosquitto(tmp_path: Path) -> Iterator[Callable[..., Mosquitto]]:
@@ -96,10 +107,10 @@ def make_mosquitto(tmp_path: Path) -> Iterator[Callable[..., Mosquitto]]:
         pytest.skip("mosquitto is not installed (apt-get install mosquitto)")
     made: list[Mosquitto] = []
 
-    def make(*settings: str) -> Mosquitto:
+    def make(*settings: str, **others: str) -> Mosquitto:
         folder = tmp_path / f"mosquitto-{len(made)}"
         folder.mkdir()
-        made.append(Mosquitto(binary, folder, *settings))
+        made.append(Mosquitto(binary, folder, *settings, **others))
         return made[-1]
 
     yield make
@@ -131,9 +142,11 @@ class FakeBroker:
         self.subscriptions: list[str] = []
         self.published = 0
         self.most_unacked = 0
+        self.company: list[int] = []  # what else was unacknowledged at the first of each topic
         self.connects = 0
         self.disconnects = 0
         self.publish_properties = b""
+        self._seen: set[str] = set()
         self.changed = threading.Condition()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
@@ -183,6 +196,7 @@ class FakeBroker:
             with self.changed:
                 if kind >> 4 == 1:
                     self.connects += 1
+                    self._seen.clear()
                     connection.sendall(
                         connack(self.connack, self.receive_maximum, self.maximum_packet_bytes)
                     )
@@ -199,6 +213,9 @@ class FakeBroker:
     def _take(self, unacked: list[tuple[int, int, str, bytes]], body: bytes) -> None:
         topic, mid, self.publish_properties, payload = parse_publish(body)
         self.published += "/status" not in topic
+        if topic not in self._seen:
+            self._seen.add(topic)
+            self.company.append(len(unacked))
         unacked.append((self.published, mid, topic, payload))
         self.most_unacked = max(self.most_unacked, len(unacked))
 
@@ -339,6 +356,7 @@ class RunningLink:
         )
         self._stopping = threading.Event()
         self._is_made = threading.Event()
+        self._turned = threading.Condition()
         self._link: Link | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -354,6 +372,16 @@ class RunningLink:
         bell = Doorbell(self._station.doorbell_path)
         bell.ring()
         bell.close()
+
+    @property
+    def acknowledged(self) -> int:
+        assert self._link is not None
+        return self._link._store.progress.acknowledged
+
+    def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Wait until something holds that can change at each turn of the link."""
+        with self._turned:
+            assert self._turned.wait_for(condition, DEADLINE_S)
 
     def stop(self) -> float:
         began_s = time.monotonic()
@@ -382,7 +410,12 @@ class RunningLink:
                 **self._settings,  # type: ignore[arg-type]
             )
             self._is_made.set()
-            self._link.run(self._stopping.is_set)
+            self._link.run(self._is_stopping)
+
+    def _is_stopping(self) -> bool:
+        with self._turned:
+            self._turned.notify_all()
+        return self._stopping.is_set()
 
 
 @pytest.fixture

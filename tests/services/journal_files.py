@@ -68,9 +68,15 @@ class File(NamedTuple):
         return {seq for first, through in ranges for seq in range(first, through + 1)}
 
 
+def _looking(path: Path) -> sqlite3.Connection:
+    # A file at rest stays so: SQLite would make a -wal and a -shm for it.
+    at_rest = "" if path.with_name(path.name + "-wal").exists() else "&immutable=1"
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro{at_rest}", uri=True)
+
+
 def contents(path: Path) -> File:
     """Read the whole file, as it is to whoever opens it."""
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+    with closing(_looking(path)) as connection:
         records = [
             Record(seq, each, digest, body)
             for each in ALL_CLASSES
@@ -98,7 +104,7 @@ def assert_sound(path: Path) -> File:
         assert file.state.bytes[each] == sum(map(len, bodies))
     if file.records:
         assert file.state.last_seq >= file.records[-1].seq
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+    with closing(_looking(path)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     return file
 

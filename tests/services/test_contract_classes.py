@@ -21,8 +21,13 @@ from gatepost_services.record import EventClass
 
 FIRMWARE = Path(gatepost.__file__).parent
 SERVICES = Path(gatepost_services.__file__).parent
-# Where the type of a record is no literal: what is told of a command, a mode, and a step.
-COMPUTED = {"core/telling.py": 1, "core/levels.py": 1, "core/lane.py": 1}
+# Where the type of a record is no literal: of a command, a mode, a step, and of what is told anew.
+COMPUTED = {
+    "core/telling.py": 1,
+    "core/levels.py": 1,
+    "core/lane.py": 1,
+    "gate/recorder.py": 1,
+}
 # The journal's own.
 OWN = {"journal.gap", "store.corrupt"}
 
@@ -79,7 +84,8 @@ def test_every_classed_type_is_one_that_an_entry_may_have(type_):
 
 def test_what_somebody_must_look_at_is_an_alarm():
     alarms = {type_ for type_, event_class in CLASS_OF.items() if event_class is EventClass.ALARM}
-    assert {type_ for type_ in CLASS_OF if type_.endswith((".raised", ".cleared"))} <= alarms
+    levels = ("fire", "emergency", "tamper")
+    assert {f"{each}.{edge}" for each in levels for edge in ("raised", "cleared")} <= alarms
     assert {"visit.referred", "duress.shown", "passage.forced", "controller.failed"} <= alarms
     # Without these a server would take what it has for all there was.
     assert OWN | {"journal.late", "journal.lost"} <= alarms

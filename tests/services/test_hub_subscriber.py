@@ -15,7 +15,7 @@ def test_a_payload_that_is_no_event_is_counted_and_told_once(station, make_mosqu
         assert hub.wait_subscribed(DEADLINE_S)
         publish.multiple(
             [
-                ("gatepost/north/gate-1/event", text, 1, False)
+                ("gatepost/north/gate-1/event/live", text, 1, False)
                 for text in (b"nonsense", b"\xff", b"")
             ],
             hostname="127.0.0.1",

@@ -77,7 +77,8 @@ class Model:
                 ]
                 goes = goes[:at_a_time]
                 self.forgotten += goes
-            case Evict(event_class, dated, _):
+            case Evict(event_class, dated, _, most):
+                at_a_time = min(at_a_time, most)
                 goes = [
                     each
                     for each in self.held
@@ -118,7 +119,7 @@ clocks = st.none() | st.floats(1e9, 3e9) | st.just(NOW_UTC_S)
 
 
 @given(model=models, now_utc_s=clocks)
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 def test_it_comes_to_an_end_within_all_limits(model, now_utc_s):
     model.run(now_utc_s)
     assert len(model.held) <= max(LIMITS.max_events, 1)
@@ -129,7 +130,7 @@ def test_it_comes_to_an_end_within_all_limits(model, now_utc_s):
 
 
 @given(model=models, now_utc_s=clocks)
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 def test_nothing_undelivered_goes_for_room_while_something_delivered_is_there(model, now_utc_s):
     while (step := model.next(now_utc_s)) is not None:
         if isinstance(step, Evict) and step.cause != "age":
@@ -138,7 +139,7 @@ def test_nothing_undelivered_goes_for_room_while_something_delivered_is_there(mo
 
 
 @given(model=models, now_utc_s=clocks)
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 def test_what_is_more_urgent_goes_later(model, now_utc_s):
     while (step := model.next(now_utc_s)) is not None:
         if isinstance(step, Evict) and step.cause != "age":
@@ -149,7 +150,7 @@ def test_what_is_more_urgent_goes_later(model, now_utc_s):
 
 
 @given(model=models)
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 def test_no_date_counts_while_nobody_vouches_for_the_clock(model):
     model.delivered_seq, model.disk = 0, ROOMY
     model.held = model.held[: LIMITS.max_events]
@@ -157,7 +158,7 @@ def test_no_date_counts_while_nobody_vouches_for_the_clock(model):
 
 
 @given(model=models, now_utc_s=st.floats(1.6e9, 3e9))
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 def test_only_what_is_too_old_goes_for_its_age(model, now_utc_s):
     model.disk, model.held = ROOMY, model.held[: LIMITS.max_events]
     model.run(now_utc_s)
@@ -173,7 +174,7 @@ def test_only_what_is_too_old_goes_for_its_age(model, now_utc_s):
     delivered=st.integers(0, 15),
     jump_s=st.floats(-20 * 365 * DAY_S, 20 * 365 * DAY_S),
 )
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_a_clock_that_jumps_by_years_keeps_what_is_undelivered_unless_it_says_it_is_old(
     ages, delivered, jump_s
 ):
@@ -202,7 +203,7 @@ def test_a_journal_within_its_limits_needs_nothing():
 
 
 @pytest.mark.parametrize(
-    ("count", "step"), [(20, None), (21, Evict(LIVE, EVER, "events"))], ids=["full", "one more"]
+    ("count", "step"), [(20, None), (21, Evict(LIVE, EVER, "events", 10))], ids=["full", "one more"]
 )
 def test_one_event_more_than_the_most_is_too_many(count, step):
     assert Model(events(count)).next() == step
@@ -212,7 +213,7 @@ def test_one_event_more_than_the_most_is_too_many(count, step):
 def test_the_bytes_count_as_the_events_do():
     limits = LIMITS.__class__(max_events=1000, max_bytes=5 * EVENT_BYTES, min_free_bytes=0)
     assert Model(events(5)).next(limits=limits) is None
-    assert Model(events(6)).next(limits=limits) == Evict(LIVE, EVER, "events")
+    assert Model(events(6)).next(limits=limits) == Evict(LIVE, EVER, "events", 10)
 
 
 def test_a_disk_that_is_short_gets_the_free_pages_first():
@@ -220,7 +221,7 @@ def test_a_disk_that_is_short_gets_the_free_pages_first():
     model.free = 4096
     assert model.next() == GiveBack(64)
     model.free = 0
-    assert model.next() == Evict(LIVE, EVER, "disk")
+    assert model.next() == Evict(LIVE, EVER, "disk", 10)
     model.disk += 1
     assert model.next() is None
 
@@ -228,7 +229,7 @@ def test_a_disk_that_is_short_gets_the_free_pages_first():
 def test_the_last_gap_event_is_not_replaced_by_another():
     model = Model(events(1, ALARM), disk=0)
     assert model.next() is None
-    assert Model(events(2, ALARM), disk=0).next() == Evict(ALARM, EVER, "disk")
+    assert Model(events(2, ALARM), disk=0).next() == Evict(ALARM, EVER, "disk", 10)
 
 
 def test_free_pages_go_back_when_they_are_worth_a_write():
@@ -266,3 +267,9 @@ def test_the_causes_are_told_apart():
     assert Model(events(21)).next().cause == "events"
     assert Model(events(2), disk=0).next().cause == "disk"
     assert Model(events(2, age_s=QUARTER_S)).next().cause == "age"
+
+
+@pytest.mark.parametrize(("count", "most"), [(9, 10), (119, 11), (5000, 500), (50_000, 1000)])
+def test_not_more_than_a_tenth_of_a_class_goes_at_a_time(count, most):
+    limits = Limits(max_events=count - 1)
+    assert Model(events(count)).next(limits=limits) == Evict(LIVE, EVER, "events", most)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gatepost_services.journal import Entry, Journal
+from .journal_files import entry, opened
 
 pytestmark = [
     pytest.mark.processes,
@@ -25,15 +25,16 @@ assert not os.access({folder!r}, os.W_OK)
 reader = JournalReader(Path({folder!r}) / "journal.db")
 for _ in sys.stdin:
     try:
-        print(len(reader.read_after(0, 100)), reader.last_seq(), flush=True)
+        print(len(reader.read(0, 100).records), reader.stats().last_seq, flush=True)
     except JournalUnavailable as error:
         print("unavailable:", error, flush=True)
 """
 WRITER = """
 import sys
 from pathlib import Path
+from gatepost_services.contract.events import Envelope
 from gatepost_services.journal import Entry, Journal
-journal = Journal(Path({folder!r}) / "journal.db", "boot-1")
+journal = Journal(Path({folder!r}) / "journal.db", Envelope("north", "gate-1", "boot-1"))
 for _ in sys.stdin:
     print(journal.append([Entry("a.b", 0.0, 0.0, {{}})]), flush=True)
 """
@@ -64,17 +65,13 @@ def new_reader(run_python: Callable[[str], object], folder: Path) -> Callable[[]
     return lambda: Peer(run_python(READER.format(folder=str(folder), uid=NOBODY)))
 
 
-def append(journal: Journal) -> None:
-    journal.append([Entry("a.b", 0.0, 0.0, {})])
-
-
 def test_it_reads_while_the_writer_runs(folder, new_reader):
     reader = new_reader()
     assert reader.ask().startswith("unavailable")
-    with Journal(folder / "journal.db", "boot-1") as journal:
-        append(journal)
+    with opened(folder / "journal.db") as journal:
+        journal.append([entry()])
         assert reader.ask() == "1 1"
-        append(journal)
+        journal.append([entry()])
         assert reader.ask() == "2 2"
         assert new_reader().ask() == "2 2"
 
@@ -96,15 +93,15 @@ def test_it_reads_after_the_writer_was_killed(folder, new_reader, run_python):
 
 
 def test_it_reads_after_a_clean_close_and_when_the_writer_comes_back(folder, new_reader):
-    with Journal(folder / "journal.db", "boot-1") as journal:
-        append(journal)
-    assert [file.name for file in folder.iterdir()] == ["journal.db"]
+    with opened(folder / "journal.db") as journal:
+        journal.append([entry()])
+    assert sorted(file.name for file in folder.iterdir()) == ["journal.db", "journal.db-head"]
     reader = new_reader()
     assert reader.ask() == "1 1"
-    with Journal(folder / "journal.db", "boot-2") as journal:
-        append(journal)
+    with opened(folder / "journal.db") as journal:
+        journal.append([entry()])
         assert reader.ask() == "2 2"
-        append(journal)
+        journal.append([entry()])
     # The reader had it open, so the writer was not the last and left -wal and -shm.
     assert (folder / "journal.db-wal").exists()
     assert reader.ask() == "3 3"

@@ -4,7 +4,7 @@ import sqlite3
 from contextlib import closing
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gatepost_services.contract.events import decode
@@ -49,6 +49,7 @@ def mixed(tmp_path_factory):
 # -------------------------------------------------------------------------------------- pages
 
 
+@settings(deadline=None)
 @given(
     after_seq=st.integers(-1, 80),
     limit=st.integers(1, 70),
@@ -76,6 +77,7 @@ def test_a_page_is_what_there_is_of_these_classes_and_says_how_far_it_is_complet
         assert page.through == last
 
 
+@settings(deadline=None)
 @given(classes=st.sampled_from([ALL_CLASSES, (ALARM,), (LIVE, CURVE)]), limit=st.integers(1, 9))
 def test_page_by_page_everything_comes_once_and_in_order(mixed, classes, limit):
     path, file = mixed

@@ -4,29 +4,25 @@ import random
 
 import pytest
 
-from gatepost_services.journal import (
-    Entry,
-    Journal,
-    JournalError,
-    JournalReader,
-    JournalUnavailable,
-)
+from gatepost_services.journal import JournalError, JournalReader, JournalUnavailable
+from gatepost_services.record import EventClass
+from gatepost_services.sqlite_file import set_aside
 
-ENTRY = Entry("test.happened", 1.5, 1e9, {"n": 1})
+from .journal_files import GAP, entry, opened
 
 
 def journal_bytes(path):
-    with Journal(path, "boot-1") as journal:
-        for _ in range(100):
-            journal.append([ENTRY])
+    with opened(path) as journal:
+        for n in range(100):
+            journal.append([entry(n, EventClass(n % 4))])
     return path.read_bytes()
 
 
 def test_what_sqlite_says_of_a_schema_that_is_no_text_is_an_error_like_any_other(tmp_path):
     path = tmp_path / "journal.db"
-    path.write_bytes(journal_bytes(path).replace(b"TABLE entry", b"\xff\xfe\xfd\xfc\xfb entry"))
+    path.write_bytes(journal_bytes(path).replace(b"TABLE live", b"\xff\xfe\xfd\xfc\xfb live"))
     with pytest.raises(JournalError, match=r"cannot open the journal: 'utf-8' codec.*move it away"):
-        Journal(path, "boot-1")
+        opened(path)
     with JournalReader(path) as reader, pytest.raises(JournalUnavailable, match="'utf-8' codec"):
         reader.last_seq()
 
@@ -43,10 +39,60 @@ def test_whatever_bytes_of_a_journal_change_nothing_but_its_own_errors_come_out(
         path = tmp_path / f"{trial}.db"
         path.write_bytes(content)
         try:
-            with Journal(path, "boot-1") as journal, JournalReader(path) as reader:
-                journal.append([ENTRY])
-                assert journal.depth() >= 0
-                reader.read_after(0, 200)
+            with opened(path) as journal, JournalReader(path) as reader:
+                journal.append([entry()])
+                reader.read(0, 200)
+                reader.stats()
+                journal.check(0, 200)
+                journal.evict(EventClass.LIVE, 0, GAP)
+                journal.forget(200)
+                journal.give_back(9)
+                journal.prove(100, whole=True)
         except JournalError:
             refused += 1
     assert 20 < refused < 130
+
+
+# ------------------------------------------------------------------------------------- set aside
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "file.db"
+    for suffix in ("", "-wal", "-shm"):
+        (tmp_path / f"file.db{suffix}").write_text(f"new{suffix}")
+    return path
+
+
+def test_a_file_is_set_aside_with_what_belongs_to_it(path):
+    target = set_aside(path, JournalError("broken"))
+    assert target.name == "file.db.broken-1"
+    for suffix in ("", "-wal", "-shm"):
+        assert target.with_name(target.name + suffix).read_text() == f"new{suffix}"
+    assert len(list(path.parent.iterdir())) == 3
+
+
+def test_the_third_one_is_overwritten_by_a_fourth_and_no_part_of_it_is_left(path):
+    for n in range(3):
+        path.with_name(f"file.db.broken-{n + 1}").write_text(f"old {n}")
+    path.with_name("file.db.broken-3-wal").write_text("old wal")
+    path.with_name("file.db-wal").unlink()
+    assert set_aside(path, JournalError("broken")).name == "file.db.broken-3"
+    assert path.with_name("file.db.broken-3").read_text() == "new"
+    assert path.with_name("file.db.broken-2").read_text() == "old 1"
+    # A -wal of another file would be replayed into this one.
+    assert not path.with_name("file.db.broken-3-wal").exists()
+
+
+def test_a_name_of_which_only_a_part_is_taken_is_taken(path):
+    path.with_name("file.db.broken-1-wal").write_text("of another")
+    assert set_aside(path, JournalError("broken")).name == "file.db.broken-2"
+    assert path.with_name("file.db.broken-1-wal").read_text() == "of another"
+
+
+def test_a_file_that_cannot_be_set_aside_is_the_error_that_it_was_with_the_reason(path):
+    for n in range(3):
+        path.with_name(f"file.db.broken-{n + 1}").mkdir()
+    with pytest.raises(JournalError, match=r"broken; and it cannot be renamed to file\.db\.broken"):
+        set_aside(path, JournalError("broken"))
+    assert path.read_text() == "new"

@@ -20,6 +20,7 @@ COMMANDS = {
     "run": ("gatepost.cli.run", "control the turnstile (the gate process)"),
     "uplink": ("gatepost.cli.uplink", "bring events to the central server (the link process)"),
     "lane": ("gatepost.cli.lane", "ask the running gate, command it, test its parts"),
+    "journal": ("gatepost.cli.journal", "look at the event log: stats, verify, export, replay"),
     "config": ("gatepost.cli.config", "check a configuration file"),
     "calibrate": ("gatepost.cli.calibrate", "calibrate the sensor on a blackbody, step by step"),
     "measure": ("gatepost.cli.measure", "show what the sensor measures, as the gate would"),

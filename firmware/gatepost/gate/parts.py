@@ -36,8 +36,8 @@ class EventLog(Protocol):
         """Look after the journal; a server has everything through this number. Never blocks."""
         ...
 
-    def take_lost(self) -> int:
-        """Return how many entries were late and then failed, since the last call."""
+    def take_lost(self) -> Sequence[Entry]:
+        """Return the entries that were late and then failed, since the last call."""
         ...
 
 

@@ -61,7 +61,7 @@ class Recorder:
 
     def _append(self, records: tuple[Record, ...]) -> bool:
         at_s = self._clock.now_s()
-        self._lost += self._log.take_lost()
+        self._take_lost()
         told = self._untold
         if self._late:
             told += (Record("journal.late", at_s, {"count": self._late}),)
@@ -83,6 +83,19 @@ class Recorder:
         self._ring()
         self.cleared(Fault.JOURNAL, at_s)
         return True
+
+    def _take_lost(self) -> None:
+        for entry in self._log.take_lost():
+            # What such a batch had to tell of earlier ones must still be told.
+            count = entry.data.get("count")
+            if entry.type == "journal.lost" and isinstance(count, int):
+                self._lost += count
+            elif entry.type == "journal.late" and isinstance(count, int):
+                self._late += count
+            elif entry.type == "fault.raised" and entry.data["fault"] == Fault.JOURNAL.value:
+                self._untold += (Record(entry.type, entry.at_s, entry.data),)
+            else:
+                self._lost += 1
 
     def _failed(self, at_s: float, error: JournalError) -> None:
         # It cannot be told now; it will be the first thing told when the disk works again.

@@ -7,6 +7,7 @@ The gate is the only writer (`Journal`, opened by `open_journal`), the link a re
     writer    append, forget, evict, give back  opening  a file that is broken, lost or too short
     reader    pages of records, in order        durable  a thread for the disk, so that no one waits
     bounds    what has to go, and when          verify   is it all there, and as it was written
+    snapshot  one moment of any such file       export   JSON Lines and CSV, for people
 
 An object of these modules belongs to the thread that made it, but for `durable.DurableLog`.
 """

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from gatepost_services.journal.schema import ALL_CLASSES, Stats
-from gatepost_services.journal.writer import NEVER, Dated
+from gatepost_services.journal.writer import EVER, MOST_EVICTED, NEVER, Dated
 from gatepost_services.record import EventClass
 
 _DAY_S = 86_400.0
@@ -17,6 +17,7 @@ _FIRST_DATE_S = 1.6e9
 # Free pages that are worth a write to give back, and how many at a time: 64 take some 2 ms here.
 _WORTH_GIVING_BACK_BYTES = 4 * 1024 * 1024
 _PAGES_AT_A_TIME = 64
+_FEWEST_EVICTED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +42,12 @@ class Forget(NamedTuple):
 
 
 class Evict(NamedTuple):
-    """Give up the oldest events of a class that are dated within `dated`."""
+    """Give up the oldest events of a class that are dated within `dated`, at most so many."""
 
     event_class: EventClass
     dated: Dated
     cause: str
+    most: int = MOST_EVICTED
 
 
 class GiveBack(NamedTuple):
@@ -93,7 +95,10 @@ def _make_room(stats: Stats, delivered_seq: int, cause: str) -> Step | None:
     for each in reversed(ALL_CLASSES):
         # The last gap event stays: it would only make place for the next one.
         if stats.rows[each] > (1 if each is EventClass.ALARM else 0):
-            return Evict(each, (-9e999, 9e999), cause)
+            # A tenth: a small journal must not lose all that it has for one event too many. Not
+            # one by one, for each time leaves a gap event.
+            most = min(MOST_EVICTED, max(stats.rows[each] // 10, _FEWEST_EVICTED))
+            return Evict(each, EVER, cause, most)
     return None
 
 

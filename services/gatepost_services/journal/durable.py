@@ -49,7 +49,7 @@ class DurableLog:
         self._changed = threading.Condition()  # guards all below
         self._requests: deque[_Request] = deque()
         self._overdue = 0
-        self._lost = 0
+        self._lost: list[Entry] = []
         self._delivered_seq: int | None = None
         self._is_closing = False
         self._edge_log = EdgeLog(_log, logging.ERROR)
@@ -92,6 +92,8 @@ class DurableLog:
                 raise JournalLate(
                     f"the disk has not answered for {self._deadline_s:g} s, or an alarm came first"
                 )
+            if self._died is not None and request.error is self._died:
+                raise RuntimeError("the journal's thread has died") from self._died
         if request.error is not None:
             raise request.error
 
@@ -101,10 +103,10 @@ class DurableLog:
             self._delivered_seq = delivered_seq
             self._changed.notify_all()
 
-    def take_lost(self) -> int:
-        """Return how many entries were late and then failed, since the last call."""
+    def take_lost(self) -> list[Entry]:
+        """Return the entries that were late and then failed, since the last call."""
         with self._changed:
-            lost, self._lost = self._lost, 0
+            lost, self._lost = self._lost, []
             return lost
 
     def close(self) -> None:
@@ -160,7 +162,7 @@ class DurableLog:
             if request.is_overdue:
                 self._overdue -= 1
                 if error is not None:
-                    self._lost += len(request.entries)
+                    self._lost += request.entries
         self._log(error)
 
     def _append(self, entries: tuple[Entry, ...]) -> None:

@@ -58,32 +58,42 @@ class Keeper:
         """
         if not self._has_told:
             return self._tell_on()
-        disk = os.statvfs(self._journal.path.parent)
         step = next_step(
             self._journal.stats(),
             self._limits,
             delivered_seq=delivered_seq,
-            free_bytes=disk.f_bavail * disk.f_frsize,
+            free_bytes=self._free_bytes(),
             now_utc_s=self._now_utc_s(),
         )
         match step:
             case Forget(keep):
                 return self._journal.forget(delivered_seq, keep) > 0
-            case Evict(event_class, dated, cause):
+            case Evict(event_class, dated, cause, most):
                 gap = self._stamp("journal.gap", {"cause": cause})
-                return self._journal.evict(event_class, delivered_seq, gap, dated) > 0
+                return self._journal.evict(event_class, delivered_seq, gap, dated, most=most) > 0
             case GiveBack(pages):
                 self._journal.give_back(pages)
                 return True
             case None:
                 return False
 
+    def _free_bytes(self) -> int:
+        folder = self._journal.path.parent
+        try:
+            disk = os.statvfs(folder)
+        except OSError as error:
+            raise JournalError(f"{folder}: cannot tell what is free: {error.strerror}") from error
+        return disk.f_bavail * disk.f_frsize
+
     def _tell_on(self) -> bool:
         try:
             self._has_told = next(self._telling, True) is True
-        except JournalError:
+        except OSError as error:
             self._telling = self._tell()  # from the beginning, when the disk works again
-            raise
+            if isinstance(error, JournalError):
+                raise
+            folder = self._journal.path.parent
+            raise JournalError(f"{folder}: cannot look at what was set aside: {error}") from error
         return True
 
     def _tell(self) -> Generator[None, None, None]:

@@ -14,17 +14,19 @@ from typing import NamedTuple
 
 from gatepost_services.journal.proof import prove
 from gatepost_services.journal.rescue import Told, highest_seq, opened_broken, rescued
-from gatepost_services.journal.schema import JournalDamaged, JournalError, State
+from gatepost_services.journal.schema import KIND, JournalDamaged, JournalError, State
 from gatepost_services.journal.witness import Seen, read_witness, witness_path
 from gatepost_services.journal.writer import MOST_RANGES, Journal, Sealer, gap_entry
 from gatepost_services.record import NO_HASH, Entry, JsonValue
-from gatepost_services.sqlite_file import SUFFIXES, set_aside
+from gatepost_services.sqlite_file import FAILURES, SUFFIXES, explained, set_aside
 
 # A new journal begins this far above the highest number known. More events than that cannot have
 # been sent since the link, or the witness, last wrote down how far they were.
 SEQ_LEAP = 10_000
-# A number beyond reason is a broken or hostile one.
+# A number beyond reason is a broken or hostile one. What the journal itself comes to after the
+# largest of the link's must still be within it.
 _LARGEST_LEAP_FROM = 2**53
+_LARGEST_DELIVERED = 2**52
 _TAIL_EVENTS = 1000
 _SMALL_BYTES = 16 * 1024 * 1024
 _MAKING, _FRESH = ".making", ".new"
@@ -75,26 +77,27 @@ def open_journal(
         JournalError: the disk or the permissions do not let it, or it is of a newer version.
     """
     known = _known(path, delivered_seq)
-    _tidy(path)
-    is_there = any(path.with_name(path.name + suffix).exists() for suffix in SUFFIXES)
-    why = damage
-    if why is None:
-        try:
-            if path.exists() or (not is_there and known.last_seq == 0):
-                return Opened(_proved(path, sealer, known, make))
-            why = JournalDamaged(f"{path}: gone")
-        except JournalDamaged as error:
-            why = error
-    saved = _made(path, sealer, known, stamp, clock)
-    aside = _set_aside(path, why) if is_there else None
-    _put_in_place(path)
-    return Opened(make(path, sealer), aside, str(why), saved)
+    with _as_journal_error(path):
+        _tidy(path)
+        is_there = any(path.with_name(path.name + suffix).exists() for suffix in SUFFIXES)
+        why = damage
+        if why is None:
+            try:
+                if path.exists() or (not is_there and known.last_seq == 0):
+                    return Opened(_proved(path, sealer, known, make))
+                why = JournalDamaged(f"{path}: gone")
+            except JournalDamaged as error:
+                why = error
+        saved = _made(path, sealer, known, stamp, clock)
+        aside = _set_aside(path, why) if is_there else None
+        path.with_name(path.name + _FRESH).replace(path)
+        return Opened(make(path, sealer), aside, str(why), saved)
 
 
 def _known(path: Path, delivered_seq: int) -> _Known:
     seen = read_witness(witness_path(path)) or Seen(0, NO_HASH)
     return _Known(
-        delivered_seq if 0 <= delivered_seq < _LARGEST_LEAP_FROM else 0,
+        delivered_seq if 0 <= delivered_seq < _LARGEST_DELIVERED else 0,
         seen if seen.last_seq < _LARGEST_LEAP_FROM else Seen(0, NO_HASH),
     )
 
@@ -135,13 +138,12 @@ def _made(
         begin = State(last_seq=top + SEQ_LEAP, head=known.seen.head, pruned=known.delivered_seq)
         with closing(Journal(making, sealer, begin=begin)) as journal:
             rows = rescued(path, connection, (known.delivered_seq, top), told, clock)
-            saved = sorted(journal.adopt(rows, known.seen.last_seq))
+            saved = sorted(journal.adopt(rows, known.seen.last_seq, told))
             journal.append(_gaps(known.delivered_seq, saved, top, told, stamp))
-    with _as_journal_error(path):
-        if making.with_name(making.name + "-wal").exists():
-            raise JournalError(f"{making}: cannot be finished; see that the disk is not full")
-        making.replace(path.with_name(path.name + _FRESH))
-        witness_path(making).unlink(missing_ok=True)
+    if making.with_name(making.name + "-wal").exists():
+        raise JournalError(f"{making}: cannot be finished; see that the disk is not full")
+    making.replace(path.with_name(path.name + _FRESH))
+    witness_path(making).unlink(missing_ok=True)
     return len(saved)
 
 
@@ -166,13 +168,9 @@ def _set_aside(path: Path, why: JournalDamaged) -> Path:
     """Set a broken journal aside, and a copy of its witness: the new one goes on with that."""
     aside = set_aside(path, why)
     with suppress(OSError):
+        witness_path(aside).unlink(missing_ok=True)  # another one's
         witness_path(aside).write_bytes(witness_path(path).read_bytes())
     return aside
-
-
-def _put_in_place(path: Path) -> None:
-    with _as_journal_error(path):
-        path.with_name(path.name + _FRESH).replace(path)
 
 
 def _tidy(path: Path) -> None:
@@ -182,14 +180,13 @@ def _tidy(path: Path) -> None:
     is aside; what of the old one was not yet renamed then must not be read as a part of the new.
     """
     fresh, making = path.with_name(path.name + _FRESH), path.with_name(path.name + _MAKING)
-    with _as_journal_error(path):
-        if fresh.exists() and not path.exists():
-            if any(path.with_name(path.name + suffix).exists() for suffix in SUFFIXES):
-                set_aside(path, JournalDamaged(f"{path}: gone"))
-            fresh.replace(path)
-        fresh.unlink(missing_ok=True)
-        for name in (*(making.name + suffix for suffix in SUFFIXES), witness_path(making).name):
-            path.with_name(name).unlink(missing_ok=True)
+    if fresh.exists() and not path.exists():
+        if any(path.with_name(path.name + suffix).exists() for suffix in SUFFIXES):
+            set_aside(path, JournalDamaged(f"{path}: gone"))
+        fresh.replace(path)
+    fresh.unlink(missing_ok=True)
+    for name in (*(making.name + suffix for suffix in SUFFIXES), witness_path(making).name):
+        path.with_name(name).unlink(missing_ok=True)
 
 
 def _size(path: Path) -> int:
@@ -201,10 +198,15 @@ def _size(path: Path) -> int:
 
 @contextmanager
 def _as_journal_error(path: Path) -> Iterator[None]:
+    """Raise whatever the disk has to say as what the gate reckons with."""
     try:
         yield
+    except JournalError:
+        raise
+    except FAILURES as error:
+        raise explained(path, KIND, "open", error) from error
     except OSError as error:
         raise JournalError(
-            f"{path}: a new journal cannot be put in its place: {error.strerror}; "
+            f"{path}: cannot open the journal, or put a new one in its place: {error.strerror}; "
             "see that this user may write to the folder"
         ) from error

@@ -33,6 +33,25 @@ def is_as_written(seq: int, digest: object, body: object) -> bool:
     return b'"sequence":"%019d"' % seq in body
 
 
+def _is_truncated(path: Path, connection: sqlite3.Connection) -> bool:
+    """Return whether pages are missing that are in the -wal neither, as far as its size tells."""
+    (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    wal = path.with_name(path.name + "-wal")
+    frames = wal.stat().st_size // page_bytes if wal.exists() else 0
+    return bool(path.stat().st_size // page_bytes + frames < pages)
+
+
+def _counted(connection: sqlite3.Connection) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    counts = [
+        connection.execute(
+            f"SELECT count(*), ifnull(sum(length(body)), 0) FROM {each.label}"  # noqa: S608
+        ).fetchone()
+        for each in ALL_CLASSES
+    ]
+    return tuple(rows for rows, _ in counts), tuple(size for _, size in counts)
+
+
 def prove(path: Path, connection: sqlite3.Connection, count: int, *, whole: bool) -> State | None:
     """See that the last `count` events are what was written, and each names the one before.
 
@@ -49,9 +68,12 @@ def prove(path: Path, connection: sqlite3.Connection, count: int, *, whole: bool
         if not is_checked(connection, path, KIND):
             return None
         state = State.of_row(connection.execute(STATE).fetchone())
-        finding = "ok"
-        if whole:
+        finding = "it is truncated" if _is_truncated(path, connection) else "ok"
+        if whole and finding == "ok":
             (finding,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            if finding == "ok" and _counted(connection) != (state.rows, state.bytes):
+                # Too large a count would have the events given up that seem to be too many.
+                finding = "it holds something else than it says"
         rows = connection.execute(
             _READ_LAST, (-1, _NO_LIMIT) * len(ALL_CLASSES) + (count,)
         ).fetchall()
@@ -61,6 +83,15 @@ def prove(path: Path, connection: sqlite3.Connection, count: int, *, whole: bool
         raise JournalDamaged(f"{path}: its state makes no sense: {error}") from error
     if finding != "ok":
         raise JournalDamaged(f"{path}: {finding}")
+    _check_end(path, state, rows)
+    return state
+
+
+def _check_end(path: Path, state: State, rows: list[tuple[int, int, bytes, bytes]]) -> None:
+    """Check the last rows, newest first. Raises JournalDamaged."""
+    if state.last_seq > max(rows[0][0] if rows else 0, state.pruned):
+        # Nothing but a delivery takes the last event away: an eviction adds one.
+        raise JournalDamaged(f"{path}: event {state.last_seq} is missing")
     next_seq, next_body = 0, b""
     for seq, _, digest, body in rows:
         if seq > state.last_seq or not is_as_written(seq, digest, body):
@@ -70,4 +101,3 @@ def prove(path: Path, connection: sqlite3.Connection, count: int, *, whole: bool
         if seq == next_seq - 1 and not names(next_body, digest):
             raise JournalDamaged(f"{path}: event {next_seq} does not name {seq}")
         next_seq, next_body = seq, body
-    return state

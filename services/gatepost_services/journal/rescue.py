@@ -19,6 +19,7 @@ from pathlib import Path
 from gatepost_services.contract.events import WireError, decode
 from gatepost_services.journal.schema import ALL_CLASSES
 from gatepost_services.journal.snapshot import rows_of, said_of
+from gatepost_services.journal.witness import witness_path
 from gatepost_services.journal.writer import joined, ranges_of
 from gatepost_services.record import HASH_BYTES, EventClass, JsonValue, Record
 from gatepost_services.sqlite_file import FAILURES, SUFFIXES
@@ -55,7 +56,9 @@ class Told:
     def __init__(self) -> None:
         self.ranges: list[tuple[int, int]] = []
 
-    def __contains__(self, seq: int) -> bool:
+    def __contains__(self, seq: object) -> bool:
+        if not isinstance(seq, int):
+            return False
         at = bisect_right(self.ranges, (seq, _NO_END))
         return at > 0 and seq <= self.ranges[at - 1][1]
 
@@ -94,8 +97,8 @@ def rescued(
 ) -> Iterator[tuple[Record, float]]:
     """Yield what was written and can be found, with its date in POSIX seconds: the alarms first.
 
-    Only numbers above the first of `between`, up to the second, that no gap event tells of; `told`
-    learns from those that are found. Ends after a second, or 100,000 events.
+    Only numbers above the first of `between`, up to the second. `told` learns from the gap events
+    among them, and what it knows of is left out. Ends after a second, or 100,000 events.
     """
     until_s = clock() + _RESCUE_S
     after_seq, through_seq = between
@@ -198,8 +201,12 @@ def digest_of(aside: Path) -> Generator[None, None, dict[str, JsonValue]]:
 
 def untold(path: Path) -> list[Path]:
     """Return what was set aside of a journal and nobody has been told of, the oldest first."""
-    found = path.parent.glob(f"{path.name}{_BROKEN}?")
-    return sorted(found, key=lambda name: name.stat().st_mtime)
+    # Also where only the -wal was left to set aside.
+    since: dict[Path, float] = {}
+    for suffix in SUFFIXES:
+        for part in path.parent.glob(f"{path.name}{_BROKEN}?{suffix}"):
+            since.setdefault(part.with_name(part.name.removesuffix(suffix)), part.stat().st_mtime)
+    return sorted(since, key=since.__getitem__)
 
 
 def mark_told(aside: Path) -> Path:
@@ -209,8 +216,11 @@ def mark_told(aside: Path) -> Path:
     """
     target = aside.with_name(aside.name.partition(_BROKEN)[0] + _TOLD)
     with suppress(OSError):  # it is told again, then
-        for suffix in SUFFIXES:
-            target.with_name(target.name + suffix).unlink(missing_ok=True)
+        parts = [
+            (aside.with_name(aside.name + s), target.with_name(target.name + s)) for s in SUFFIXES
+        ]
+        for part, final in [*parts, (witness_path(aside), witness_path(target))]:
+            final.unlink(missing_ok=True)
             with suppress(FileNotFoundError):
-                aside.with_name(aside.name + suffix).replace(target.with_name(target.name + suffix))
+                part.replace(final)
     return target

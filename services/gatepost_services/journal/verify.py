@@ -136,8 +136,10 @@ class _Inspection:
         """Have SQLite check that its pages belong together."""
         try:
             for (said,) in connection.execute(f"PRAGMA integrity_check({MOST_FINDINGS})"):
-                if said != "ok":
-                    self.find(None, "file", f"SQLite: {said}")
+                # One row may hold many lines, and a heading.
+                for line in said.splitlines():
+                    if line != "ok" and not line.startswith("*** "):
+                        self.find(None, "file", f"SQLite: {line}")
         except FAILURES as error:
             self.find(None, "file", str(told(path, error)))
 
@@ -269,12 +271,9 @@ class _Told:
                     if 0 < first <= through < 2**63:
                         firsts.append(first)
                         throughs.append(through)
-        for index in sorted(range(len(firsts)), key=firsts.__getitem__):
-            if self._throughs and firsts[index] <= self._throughs[-1] + 1:
-                self._throughs[-1] = max(self._throughs[-1], throughs[index])
-            else:
-                self._firsts.append(firsts[index])
-                self._throughs.append(throughs[index])
+        order = sorted(range(len(firsts)), key=firsts.__getitem__)
+        self._firsts = array("q", (firsts[index] for index in order))
+        self._throughs = array("q", (throughs[index] for index in order))
 
     def untold(self, first: int, through: int) -> Iterator[tuple[int, int]]:
         """Yield the ranges between two numbers, both inclusive, that nobody tells of."""

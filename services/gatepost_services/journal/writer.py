@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
@@ -146,14 +146,20 @@ class Journal(SqliteWriter):
         return max_rows - left
 
     def evict(
-        self, event_class: EventClass, after_seq: int, stamp: Entry, dated: Dated = EVER
+        self,
+        event_class: EventClass,
+        after_seq: int,
+        stamp: Entry,
+        dated: Dated = EVER,
+        *,
+        most: int = MOST_EVICTED,
     ) -> int:
         """Give up the oldest events of a class, and tell it by a gap event; return how many.
 
         Only those above `after_seq`, the last one delivered, and `dated` within that. `stamp` is
-        the gap event to be: its instants, and the cause in its data. At most `MOST_EVICTED` in one
-        call. Gap events that go themselves pass their numbers on to the new
-        one, so that a server always knows what will never come.
+        the gap event to be: its instants, and the cause in its data. At most `most` in one call.
+        Gap events that go themselves pass their numbers on to the new one, so that a server always
+        knows what will never come.
 
         Raises:
             JournalError: nothing given up.
@@ -161,7 +167,7 @@ class Journal(SqliteWriter):
         found = self._read(
             f"SELECT seq, body FROM {event_class.label}"  # noqa: S608
             " WHERE seq > ? AND utc_s BETWEEN ? AND ? ORDER BY seq LIMIT ?",
-            (after_seq, *dated, MOST_EVICTED),
+            (after_seq, *dated, most),
         )
         ranges: list[tuple[int, int]] = []
         size = gone = 0
@@ -182,37 +188,56 @@ class Journal(SqliteWriter):
         return gone
 
     def give_back(self, pages: int) -> None:
-        """Give up to `pages` free pages back to the file system, at its next checkpoint.
+        """Give up to `pages` free pages back to the file system; the last ones at once.
+
+        The file shrinks at a checkpoint. With the last free page comes one, or whoever waits for
+        room on the disk would go on to make some.
 
         Raises:
             JournalError: nothing given back.
         """
         with self._transaction("shrink") as connection:
-            connection.execute(f"PRAGMA incremental_vacuum({int(pages)})").fetchall()
+            for _ in range(pages):
+                # It gives one page a step, and sqlite3 takes one step where there are no columns.
+                connection.execute("PRAGMA incremental_vacuum(1)")
+        ((free,),) = self._read("PRAGMA freelist_count")
+        if not free:
+            self._read("PRAGMA wal_checkpoint(PASSIVE)")
 
-    def adopt(self, rows: Iterable[tuple[Record, float]], known_seq: int) -> list[int]:
+    def adopt(
+        self, rows: Iterable[tuple[Record, float]], known_seq: int, told: Container[int] = ()
+    ) -> list[int]:
         """Take over records that another journal of this gate held; return their numbers.
 
         They keep number, hash and body, and the date beside them, in POSIX seconds. For a new
         journal only: their numbers must be below those that it will give. The event with the
-        highest number above `known_seq` is the one that the next event will name.
+        highest number above `known_seq` is the one that the next event will name. `told`: numbers
+        that gap events tell of, as far as is known when all rows are there; they are left out.
 
         Raises:
             JournalError: none taken over.
         """
-        state, seqs = self._state, []
+        state, seqs, head = self._state, [], self._state.head
+        inserts = [INSERT[each] for each in ALL_CLASSES]
+        counts, sizes = [0] * len(ALL_CLASSES), [0] * len(ALL_CLASSES)
         with self._transaction("fill") as connection:
-            for record, utc_s in rows:
-                connection.execute(
-                    INSERT[record.event_class], (record.seq, utc_s, record.hash, record.body)
-                )
-                state = state.changed(record.event_class, 1, len(record.body))
-                if record.seq > known_seq:
-                    known_seq, state = record.seq, state._replace(head=record.hash)
-                seqs.append(record.seq)
+            for (seq, event_class, digest, body), utc_s in rows:
+                connection.execute(inserts[event_class], (seq, utc_s, digest, body))
+                # Summed up once at the end: the gate waits for this.
+                counts[event_class] += 1
+                sizes[event_class] += len(body)
+                if seq > known_seq:
+                    known_seq, head = seq, digest
+                seqs.append(seq)
+            for each in ALL_CLASSES:
+                state = state.changed(each, counts[each], sizes[each])
+            gone = [seq for seq in seqs if seq in told]
+            for seq in gone:
+                state = _without(connection, seq, state)
+            state = state._replace(head=head)
             self._keep_state(connection, state)
         self._state = state
-        return seqs
+        return [seq for seq in seqs if seq not in told]
 
     def prove(self, count: int, *, whole: bool) -> None:
         """See that the end of the file is what was written; see `gatepost_services.journal.proof`.
@@ -327,6 +352,18 @@ def ranges_of(body: bytes) -> list[tuple[int, int]]:
         return [(int(first), int(through)) for first, through in event["data"]["ranges"]]
     except (ValueError, KeyError, TypeError):
         return []
+
+
+def _without(connection: sqlite3.Connection, seq: int, state: State) -> State:
+    """Delete an event, of whatever class it is, and return the state after that."""
+    for each in ALL_CLASSES:
+        found = connection.execute(
+            f"DELETE FROM {each.label} WHERE seq = ? RETURNING length(body)",  # noqa: S608
+            (seq,),
+        ).fetchall()
+        for (size,) in found:
+            state = state.changed(each, -1, -size)
+    return state
 
 
 def _delete(connection: sqlite3.Connection, event_class: EventClass, seqs: list[int]) -> None:

@@ -16,14 +16,37 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 _RECEIVE_BYTES = 16 * 1024
+_MOST_READS = 10_000
 _MOST_UNSENT_BYTES = 256 * 1024
 _BARE_PUBACK_BYTES = 2  # nothing but the number: a success, MQTT 5.0, section 3.4.2.1
 _SUCCESS = ReasonCode(PacketTypes.PUBACK)
 _NOTHING = Properties(PacketTypes.PUBACK)  # type: ignore[no-untyped-call]
 
+# What a broker may make us keep: nothing that it has to say to a link is larger or more.
+MOST_INCOMING_BYTES = 16 * 1024
+MOST_MESSAGES = 16
+
+
+class PackedOnce(Properties):
+    """Properties that are the same in every packet. paho would pack them anew for each event.
+
+    Measured: 42 -> 32 us per event.
+    """
+
+    def __init__(self, packet_type: int, content_type: str) -> None:
+        super().__init__(packet_type)  # type: ignore[no-untyped-call]
+        self.ContentType = content_type
+        # Beside the attributes, each of which Properties takes for a property.
+        self.__dict__["packed"] = super().pack()  # type: ignore[no-untyped-call]
+
+    def pack(self) -> bytes:
+        """Return the bytes of all properties, with their length before them."""
+        packed: bytes = self.__dict__["packed"]
+        return packed
+
 
 class BufferedClient(Client):
-    """Collects what it sends until `flush`, and reads ahead: call `loop_read` while `has_unread`.
+    """Collects what it sends until `flush`, and reads ahead, with `read_on`.
 
     For a socket that does not block, and one thread.
     """
@@ -40,10 +63,13 @@ class BufferedClient(Client):
         self._unsent = bytearray()
         self.on_socket_register_write = lambda *_: None
 
-    @property
-    def has_unread(self) -> bool:
-        """Whether bytes have been received that no `loop_read` has looked at."""
-        return self._unread_from < len(self._unread)
+    def read_on(self) -> MQTTErrorCode:
+        """Take what has been received. Call in the place of `loop_read`, which reads too little."""
+        for _ in range(_MOST_READS):
+            code = self.loop_read()
+            if code != MQTTErrorCode.MQTT_ERR_SUCCESS or self._unread_from >= len(self._unread):
+                return code
+        raise ValueError("sends without an end")
 
     @property
     def has_unsent(self) -> bool:
@@ -58,6 +84,18 @@ class BufferedClient(Client):
             except BlockingIOError:
                 return
             del self._unsent[:sent]
+
+    def excess(self) -> str | None:
+        """Return what the broker sends too much of, None for nothing.
+
+        paho has no bounds of its own: it would collect a packet of 256 MB, and any number of
+        messages with QoS 2 that are never released.
+        """
+        if self._in_packet["remaining_length"] > MOST_INCOMING_BYTES:
+            return f"sends a packet of more than {MOST_INCOMING_BYTES} bytes"
+        if len(self._in_messages) > MOST_MESSAGES:
+            return "sends messages with QoS 2, which nobody has subscribed"
+        return None
 
     def _sock_recv(self, bufsize: int) -> bytes:
         begin = self._unread_from

@@ -22,7 +22,7 @@ from gatepost_services.uplink.run import Run
 _RESERVE = 10
 _DENIED = 0x80
 # Of bodies in flight, which paho keeps in memory: events may be large.
-_MOST_BYTES = 2 * 1024 * 1024
+_MOST_BYTES = 1024 * 1024
 
 
 class RefusedError(SessionError):
@@ -178,6 +178,8 @@ class Drain:
                 channel.run.acknowledge(record.seq)
                 self._bodies.arrived(record.seq)
                 self.sent += 1
+        if refused is None and self.is_status_refused:
+            raise RefusedError("the status was refused")
         if refused is None:
             return
         channel, record, reason = refused
@@ -291,9 +293,7 @@ class Drain:
     def _note_status(self, reason: int) -> None:
         self._alone = None
         self._is_status_proven = True
-        if reason >= _DENIED:
-            self.is_status_refused = True
-            raise RefusedError(f"the status was refused (reason 0x{reason:02X})")
+        self.is_status_refused = self.is_status_refused or reason >= _DENIED
 
     def _note_alone(self, channel: Channel, record: Record) -> None:
         form, self._alone = self._alone, None

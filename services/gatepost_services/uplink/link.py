@@ -120,7 +120,7 @@ class Link:
         self._taken = 0  # events since the last status
         self._taken_since_s = clock()
         self._status_at_s = 0.0
-        self._is_status_muted = False
+        self._status_muted_until_s = 0.0
         self._status_deaths = 0  # connections in a row that ended with a status alone on its way
         self._line_log = EdgeLog(_LOG)
         self._store_log = EdgeLog(_LOG, logging.ERROR)
@@ -283,8 +283,7 @@ class Link:
         )
         self._confirming.begin(self._drain)
         self._silent_since_s = now_s
-        if not self._is_status_muted:
-            self._status_at_s = now_s
+        self._status_at_s = max(now_s, self._status_muted_until_s)
 
     # ------------------------------------------------------------------------ one connection
 
@@ -321,8 +320,7 @@ class Link:
         self._status_deaths = self._status_deaths + 1 if drain.is_status_dead else 0
         if drain.is_status_refused or self._status_deaths >= _MOST_STATUS_DEATHS:
             self._status_log.failed("the broker takes no status; see its access list")
-            self._is_status_muted = True
-            self._status_at_s = self._clock() + _STATUS_REFUSED_S
+            self._status_muted_until_s = self._status_at_s = self._clock() + _STATUS_REFUSED_S
 
     def _rewind(self, drain: Drain, through: int) -> None:
         progress = drain.progress()

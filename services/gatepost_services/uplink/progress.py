@@ -78,7 +78,6 @@ class Progress(NamedTuple):
         Raises:
             ValueError: there is no place for one more interval.
         """
-        after = max(after, self.frontier)
         if through <= after:
             return self
         added = _merged(self._replace(done=(*self.done, (after, through))))

@@ -11,6 +11,9 @@
 The probe is what keeps a sound event from being given up for a topic that was allowed between two
 tries. Alone, and one refusal a connection, because mosquitto 2.0.11 resets the connection of a
 client at the second event that it denies, and the reason is lost with it.
+
+What was on its way behind a refused event may have arrived by then. It comes again, in order,
+behind the event or its stand-in: the server knows it by its number.
 """
 
 import logging
@@ -62,8 +65,8 @@ class Refusals:
         """Note that the broker took an event that went alone."""
         self._backoffs[stream].reset()
         self._paused_until_s.pop(stream, None)
-        self._logs[stream].recovered("the broker takes events of stream %s again", stream)
         if form is not Form.PROBE:
+            self._logs[stream].recovered("the broker takes events of stream %s again", stream)
             self.suspects.pop(seq, None)
 
     def refused(
@@ -108,8 +111,8 @@ class Refusals:
             self._suspect(seq, Form.STAND_IN)
         else:
             _LOG.warning("the connection died %d times with event %d alone", self._deaths, seq)
+            # The next death, behind a probe that was taken, decides.
             self._suspect(seq, Form.WHOLE)
-            self._deaths -= 1  # the next one, behind a probe that was taken, decides
 
     def pause(self, stream: Stream, now_s: float) -> None:
         """Leave a stream alone for a while."""

@@ -8,12 +8,12 @@ import json
 import logging
 import sqlite3
 from collections.abc import Iterable
-from contextlib import suppress
+from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from gatepost_services.sqlite_file import Kind, SqliteWriter
+from gatepost_services.sqlite_file import Kind, SqliteWriter, set_aside
 from gatepost_services.uplink.position import (
     PositionError,
     read_acknowledged,
@@ -26,14 +26,14 @@ _LOG = logging.getLogger(__name__)
 SCHEMA_VERSION = 1
 APPLICATION_ID = 0x4750554C  # "GPUL"
 MOST_SET_APART = 1000
-_MOST_BROKEN = 3  # a dying disk must not be filled with what it broke
 _TABLES = (
     """
     CREATE TABLE progress (
         alarm     INTEGER NOT NULL,
         rest      INTEGER NOT NULL,
         done      TEXT NOT NULL,
-        watermark INTEGER NOT NULL
+        watermark INTEGER NOT NULL,
+        digest    BLOB NOT NULL
     ) STRICT
     """,
     """
@@ -45,9 +45,9 @@ _TABLES = (
     ) STRICT
     """,
 )
-_PROGRESS = "SELECT alarm, rest, done, watermark FROM progress"
+_PROGRESS = "SELECT alarm, rest, done, watermark, digest FROM progress"
 _SET_APART = "SELECT seq, hash, why, utc_s FROM set_apart ORDER BY seq"
-_STEP = "UPDATE progress SET alarm = ?, rest = ?, done = ?, watermark = ?"
+_STEP = "UPDATE progress SET alarm = ?, rest = ?, done = ?, watermark = ?, digest = ?"
 _KEEP_APART = "INSERT OR REPLACE INTO set_apart VALUES (?, ?, ?, ?)"
 _BOUND_APART = """
     DELETE FROM set_apart
@@ -73,7 +73,7 @@ class _DamagedError(StoreError):
 
 
 _KIND = Kind(
-    "link's memory",
+    "uplink progress",
     APPLICATION_ID,
     SCHEMA_VERSION,
     probe=_PROGRESS,
@@ -125,7 +125,7 @@ class ProgressStore(SqliteWriter):
         try:
             return cls(path, acknowledged_path, keep_until)
         except _DamagedError as error:
-            target = _set_aside(path, error)
+            target = set_aside(path, error)
             _LOG.error("%s; set aside as %s, and events are sent again", error, target.name)
         return cls(path, acknowledged_path, keep_until)
 
@@ -166,16 +166,21 @@ class ProgressStore(SqliteWriter):
     def _fill(self, connection: sqlite3.Connection) -> None:
         for table in _TABLES:
             connection.execute(table)
-        connection.execute("INSERT INTO progress VALUES (?, ?, ?, ?)", _row(self._begin))
+        connection.execute("INSERT INTO progress VALUES (?, ?, ?, ?, ?)", _row(self._begin))
 
 
-def _row(progress: Progress) -> tuple[int, int, str, int]:
-    return progress.alarm, progress.rest, json.dumps(progress.done), progress.watermark
+_Row = tuple[int, int, str, int, bytes]
 
 
-def _progress(row: tuple[int, int, str, int]) -> Progress | None:
+def _row(progress: Progress) -> _Row:
+    """Return a row of the table. SQLite has no checksums, and a flipped bit would skip events."""
+    row = progress.alarm, progress.rest, json.dumps(progress.done), progress.watermark
+    return *row, sha256(repr(row).encode()).digest()
+
+
+def _progress(row: _Row) -> Progress | None:
     """Return the progress of a row, None for one that no link writes."""
-    alarm, rest, text, watermark = row
+    alarm, rest, text, watermark, _ = row
     try:
         done = tuple((int(after), int(through)) for after, through in json.loads(text))
     except (ValueError, TypeError, RecursionError):
@@ -187,19 +192,5 @@ def _progress(row: tuple[int, int, str, int]) -> Progress | None:
     if not 0 <= watermark <= progress.acknowledged:
         return None
     bounds = [rest, *ascending, NO_END]
-    return progress if all(a < b for a, b in pairwise(bounds)) else None
-
-
-def _set_aside(path: Path, cause: StoreError) -> Path:
-    names = [path.with_name(f"{path.name}.broken-{n + 1}") for n in range(_MOST_BROKEN)]
-    target = next((name for name in names if not name.exists()), names[-1])
-    try:
-        path.replace(target)
-        for suffix in ("-wal", "-shm"):
-            with suppress(FileNotFoundError):
-                path.with_name(path.name + suffix).replace(target.with_name(target.name + suffix))
-    except OSError as error:
-        raise StoreError(
-            f"{cause}; and it cannot be renamed to {target.name}: {error.strerror}"
-        ) from error
-    return target
+    is_ascending = all(a < b for a, b in pairwise(bounds))
+    return progress if is_ascending and _row(progress) == tuple(row) else None

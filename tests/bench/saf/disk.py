@@ -13,7 +13,7 @@ from saf.events import SIZE, body
 
 IMAGE_BYTES = 1 << 30
 _PAGE = bytes(4096)
-_SETTLED_FOR_S, _SETTLE_WITHIN_S = 1.0, 10.0
+_SETTLED_FOR_S, _SETTLE_WITHIN_S = 1.5, 10.0
 _UMOUNT_TRIES, _UMOUNT_PAUSE_S = 50, 0.1
 
 

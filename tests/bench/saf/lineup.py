@@ -98,7 +98,10 @@ def _python_with_peers() -> Path:
     python = folder / "bin" / "python"
     if _is_installed(folder, PIP_PACKAGES):
         return python
-    venv.create(folder, clear=True, with_pip=True)
+    try:
+        venv.create(folder, clear=True, with_pip=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise Unavailable(f"no virtual environment in {folder}: {error}") from error
     _install([str(python), "-m", "pip", "install", "--quiet", *PIP_PACKAGES], folder)
     _note_installed(folder, PIP_PACKAGES)
     return python

@@ -20,6 +20,8 @@ ROUNDS, COMMITS_A_ROUND = 20, 300
 GROUP, GROUPS = 1000, 60
 SITE, GATE = "north", "gate-1"
 GIGABYTE = 1e9
+# What goes into one commit happened in one turn of the gate, or piled up behind a slow disk.
+_APART_S = 0.001
 
 
 class AcceptRates(NamedTuple):
@@ -87,8 +89,8 @@ def _commits_per_s(append: Callable[[list[Entry]], object], entry: Entry) -> flo
 
 def grouped(folder: Path) -> tuple[float, float]:
     """Return events a second at `GROUP` a commit: all of them admitted visits, and a real mix."""
-    decisions = [traffic.decision(n, float(n), 1.79e9 + n) for n in range(GROUP)]
-    mixed = list(traffic.entries(GROUP))
+    decisions = [traffic.decision(n, n * _APART_S, 1.79e9 + n * _APART_S) for n in range(GROUP)]
+    mixed = list(traffic.entries(GROUP, apart_s=_APART_S))
     rates = []
     for name, group in (("decisions", decisions), ("mixed", mixed)):
         with journal(folder / f"{name}.db") as ours:

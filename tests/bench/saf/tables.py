@@ -93,33 +93,54 @@ def verdicts(outcomes: Outcomes, window: int, third_party: Sequence[str]) -> lis
 
 
 def _drain_verdicts(outcomes: Outcomes, third_party: Sequence[str]) -> list[tuple[bool, str]]:
-    # A kill in the middle, and the start after it, is no drain rate of anybody's.
-    outcomes = [each for each in outcomes if each.scenario is not Scenario.KILL_TWICE]
-    ours = of(outcomes, lambda o: o.drain_per_s, peer=OURS)
+    ours, memory = drain_per_s(outcomes, OURS), drain_per_s(outcomes, IN_MEMORY)
     if ours is None:
         return [(False, "nothing drained")]
-    memory = of(outcomes, lambda o: o.drain_per_s, peer=IN_MEMORY)
     is_fast = ours >= LEAST_DRAIN_PER_S or (memory is not None and ours >= LEAST_OF_MEMORY * memory)
-    beside = f"paho in memory {_figure(memory)}/s"
-    if memory:
-        beside += f", ratio {ours / memory:.2f}"
-    demanded = f"at least {LEAST_DRAIN_PER_S:,.0f} or {LEAST_OF_MEMORY} of paho in memory"
-    found = [(is_fast, f"drain {ours:,.0f}/s ({beside}); {demanded}")]
+    beside = f", {ours / memory:.2f} of paho in memory ({memory:,.0f}/s)" if memory else ""
+    demanded = f"at least {LEAST_DRAIN_PER_S:,.0f}/s or {LEAST_OF_MEMORY} of paho in memory"
+    found = [(is_fast, f"drain {ours:,.0f}/s{beside}; {demanded}")]
     for name in third_party:
-        runs = chosen(outcomes, peer=name)
-        crashes = [run for run in runs if run.scenario.crashes]
-        drain = of(runs, lambda o: o.drain_per_s)
-        if not crashes or drain is None:
+        drain = drain_per_s(outcomes, name)
+        if drain is None or loses(outcomes, name):
             continue
-        if lost := max(run.lost for run in crashes):
-            found.append((True, f"{name} lost {lost:,}: not compared; drain {drain:,.0f}/s"))
-            continue
-        text = (
-            f"drain {ours / drain:.1f} times {name} ({drain:,.0f}/s), which lost nothing in "
-            f"{', '.join(sorted({run.scenario.value for run in crashes}))}"
-        )
+        text = f"drain {ours / drain:.1f} times {name}, which loses nothing"
         found.append((ours >= LEAST_TIMES_OTHERS * drain, f"{text}; at least {LEAST_TIMES_OTHERS}"))
     return found
+
+
+def drain_per_s(outcomes: Outcomes, name: str) -> float | None:
+    """Return the median drain rate of a peer, in events a second.
+
+    Without the runs with a kill in the middle, whose start anew is no drain.
+    """
+    whole = [each for each in outcomes if each.scenario is not Scenario.KILL_TWICE]
+    return of(whole, lambda o: o.drain_per_s, peer=name)
+
+
+def loses(outcomes: Outcomes, name: str) -> bool:
+    """Return whether a peer lost something in a crash, or was not seen in one."""
+    crashes = [run for run in chosen(outcomes, peer=name) if run.scenario.crashes]
+    return not crashes or any(run.lost for run in crashes)
+
+
+def ratios(outcomes: Outcomes) -> Iterable[str]:
+    """Yield ours in relation to each of the others."""
+    mine = drain_per_s(outcomes, OURS), of(outcomes, lambda o: o.accept_per_s, peer=OURS)
+    if None in mine:
+        return
+    yield f"{'ours in relation to':<48}{'drain':>7}{'accept':>8}  lost by crashes"
+    for name in dict.fromkeys(outcome.peer for outcome in outcomes):
+        other = drain_per_s(outcomes, name), of(outcomes, lambda o: o.accept_per_s, peer=name)
+        if name == OURS:
+            continue
+        drain, accept = (
+            f"{ours / theirs:.2f}" if ours and theirs else "-"
+            for ours, theirs in zip(mine, other, strict=True)
+        )
+        crashes = [run for run in chosen(outcomes, peer=name) if run.scenario.crashes]
+        lost = f"{max(run.lost for run in crashes):,} at most" if crashes else "not tried"
+        yield f"  {NAMES[name]:<46}{drain:>7}{accept:>8}  {lost}"
 
 
 def _accept_verdicts(ours: list[Outcome]) -> list[tuple[bool, str]]:

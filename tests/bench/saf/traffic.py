@@ -8,14 +8,16 @@ from gatepost_services.record import Entry, JsonValue
 # One in so many is an alarm, and one in so many a figure of the thermometer.
 ALARM_EACH, TELEMETRY_EACH = 1000, 200
 _BEGAN_UTC_S = 1_790_000_000.0
-_APART_S = 1.0
 
 
-def entries(count: int, seed: int = 1) -> Iterator[Entry]:
-    """Yield `count` events: people come in and go out again, now and then something else."""
+def entries(count: int, seed: int = 1, apart_s: float = 1.0) -> Iterator[Entry]:
+    """Yield `count` events: people come in and go out again, now and then something else.
+
+    `apart_s` seconds lie between two of them.
+    """
     chance = Random(seed)
     for number in range(count):
-        at_s = number * _APART_S
+        at_s = number * apart_s
         utc_s = _BEGAN_UTC_S + at_s
         if number % ALARM_EACH == ALARM_EACH - 1:
             yield alarm(at_s, utc_s)
