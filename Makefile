@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 CODE := firmware hal services config tests
 
-.PHONY: help demo test check verify mutants bench picture clean
+.PHONY: help demo test check verify mutants bench kills picture clean
 .DEFAULT_GOAL := help
 
 help:
@@ -16,6 +16,7 @@ help:
 	@echo "make verify   S1 to S9 in every state that a lane can reach"
 	@echo "make mutants  plants faults in a copy of the core: each must be caught"
 	@echo "make bench    figures, each beside what it is measured against"
+	@echo "make kills    kill -9 of gate and link, a thousand times: nothing lost"
 	@echo "make picture  draw the pictures of the README anew, from a real run"
 	@echo "make clean    remove what these make"
 
@@ -71,6 +72,13 @@ bench: $(VENV)/dev
 	$(BIN)/python tests/bench/zone_time.py
 	$(BIN)/python tests/bench/throughput.py
 	$(BIN)/python tests/bench/thermometry.py
+	@$(MOSQUITTO)
+	$(BIN)/python tests/bench/store_and_forward.py
+	$(BIN)/python tests/bench/journal_rates.py
+
+kills: $(VENV)/dev
+	@$(MOSQUITTO)
+	$(BIN)/python tests/bench/kills.py
 
 picture: $(VENV)/demo
 	$(BIN)/python firmware/pictures/make_demo_picture.py

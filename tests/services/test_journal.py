@@ -33,8 +33,8 @@ def test_a_whole_journal_is_proved_and_checked(path):
         journal.evict(EventClass.TELEMETRY, 0, GAP)
         journal.prove(1000, whole=True)
         journal.prove(5, whole=False)
-        assert (journal.check(0, 20), journal.check(26, 500)) == (26, 41)
-        assert journal.check(41, 500) is None
+        assert (journal.check(0, 20), journal.check(26, 500)) == ((26, []), (41, []))
+        assert journal.check(41, 500) == (None, [])
 
 
 OTHER = SEALER.seal(entry(99), 20, bytes(32))
@@ -91,11 +91,18 @@ def test_a_body_that_is_none_is_found_by_the_rolling_check(path, value):
     loosen(path)
     damage(path, f"UPDATE live SET body = {value} WHERE seq = 3")  # noqa: S608
     with opened(path) as journal:
-        with pytest.raises(JournalDamaged, match="event 3 is not what was written"):
-            journal.check(0, 500)
+        assert journal.check(0, 500) == (5, [3])
         with pytest.raises(JournalDamaged, match="event 3 is not what was written"):
             journal.prove(500, whole=False)
-        assert journal.check(3, 500) == 5
+        assert journal.check(3, 500) == (5, [])
+
+
+def test_an_event_under_another_number_is_more_than_a_broken_one(path):
+    with opened(path) as journal:
+        journal.append([entry(n) for n in range(5)])
+        journal._connection.execute("UPDATE live SET seq = 30 WHERE seq = 3")
+        with pytest.raises(JournalDamaged, match="event 30 is not what was written"):
+            journal.check(0, 500)
 
 
 # ------------------------------------------------------------------------------- other files

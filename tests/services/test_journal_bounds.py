@@ -260,7 +260,7 @@ WEEK_S, QUARTER_S = 7 * DAY_S, 90 * DAY_S
 )
 def test_what_is_delivered_is_kept_for_a_time_and_what_is_not_for_longer(age_s, delivered, kind):
     step = Model(events(1, age_s=age_s), delivered_seq=delivered).next()
-    assert step is None if kind is None else isinstance(step, kind)
+    assert type(step) is (type(None) if kind is None else kind)
 
 
 def test_the_causes_are_told_apart():

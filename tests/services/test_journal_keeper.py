@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gatepost_services.journal import Entry, JournalDamaged, JournalError
+from gatepost_services.contract.events import decode
+from gatepost_services.journal import Entry, JournalDamaged, JournalError, JournalReader
 from gatepost_services.journal.bounds import Limits
 from gatepost_services.journal.keeper import Keeper
 from gatepost_services.record import EventClass
@@ -253,6 +254,13 @@ def test_a_disk_that_fails_while_it_is_told_is_tried_again(monkeypatch, journal,
 # ------------------------------------------------------------------------------ rolling check
 
 
+def corruptions(path):
+    """Return what was told of broken events, from a file in which some are."""
+    with JournalReader(path) as reader:
+        events = [decode(record.body) for record in reader.read(0, 100, (ALARM,)).records]
+    return [event.data for event in events if event.type == "gatepost.store.corrupt"]
+
+
 def test_the_rolling_check_comes_round_to_every_event(journal, path):
     for n in range(12):
         journal.append([entry(n) for n in range(100)])
@@ -260,11 +268,35 @@ def test_the_rolling_check_comes_round_to_every_event(journal, path):
     for _ in range(4):
         made.check()
     journal._connection.execute("UPDATE live SET body = X'00' WHERE seq = 1100")
-    made.check()
-    made.check()
-    with pytest.raises(JournalDamaged, match="event 1100 is not what was written"):
+    for _ in range(2):
         made.check()
-    assert contents(path).state.last_seq == 1200
+        assert corruptions(path) == []
+    for _ in range(7):  # round and round: it is told once
+        made.check()
+    journal._connection.execute("UPDATE live SET body = X'00' WHERE seq IN (7, 8)")
+    for _ in range(7):
+        made.check()
+    told = corruptions(path)
+    assert [each["events"] for each in told] == [[1100], [7, 8]]
+    assert told[0]["file"] == "journal.db"
+
+
+def test_what_is_broken_is_told_later_where_the_disk_does_not_take_it(journal, path, monkeypatch):
+    journal.append([entry(n) for n in range(10)])
+    made = keeper(journal)
+    journal._connection.execute("UPDATE live SET body = X'00' WHERE seq = 4")
+
+    def fails(_entries):
+        raise JournalError("Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(journal, "append", fails)
+        with pytest.raises(JournalError, match="Input/output error"):
+            made.check()
+    made.check()
+    made.check()
+    (told,) = corruptions(path)
+    assert told["events"] == [4]
 
 
 def test_the_check_of_an_empty_journal_finds_nothing(journal):

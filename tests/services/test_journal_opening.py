@@ -10,11 +10,11 @@ import pytest
 
 from gatepost_services.contract.events import decode
 from gatepost_services.journal import JournalDamaged, JournalError
-from gatepost_services.journal.opening import SEQ_LEAP
+from gatepost_services.journal.opening import SEQ_LEAP, open_journal
 from gatepost_services.journal.schema import SCHEMA_VERSION
 from gatepost_services.journal.witness import witness_path
 
-from .journal_files import assert_sound, contents, entry, opened
+from .journal_files import SEALER, assert_sound, contents, entry, opened, stamp
 from .journal_replaced import ALL, claims, start, written
 
 
@@ -236,3 +236,24 @@ def test_a_disk_that_answers_nothing_is_an_error_of_the_journal(monkeypatch, pat
     monkeypatch.setattr(Path, "stat", stat)
     with pytest.raises(JournalError, match=r"journal\.db"):
         start(path)
+
+
+def test_a_second_gate_is_refused_and_disturbs_nothing(path):
+    first = open_journal(path, SEALER, delivered_seq=0, stamp=stamp).journal
+    first.append([entry(1)])
+    with pytest.raises(JournalError, match="another process writes this journal; stop that gate"):
+        open_journal(path, SEALER, delivered_seq=0, stamp=stamp)
+    first.append([entry(2)])
+    first.close()
+    with open_journal(path, SEALER, delivered_seq=0, stamp=stamp).journal as second:
+        assert second.append([entry(3)]) == 3
+    assert assert_sound(path).seqs == [1, 2, 3]
+
+
+def test_a_journal_that_cannot_be_opened_lets_the_next_one_try(path):
+    def fails(*_arguments):
+        raise JournalError("Input/output error")
+
+    with pytest.raises(JournalError, match="Input/output error"):
+        open_journal(path, SEALER, delivered_seq=0, stamp=stamp, make=fails)
+    open_journal(path, SEALER, delivered_seq=0, stamp=stamp).journal.close()

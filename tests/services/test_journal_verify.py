@@ -14,7 +14,7 @@ from gatepost_services.contract.events import Envelope
 from gatepost_services.journal import Entry, Journal, JournalError, JournalUnavailable
 from gatepost_services.journal.schema import SCHEMA_VERSION, State
 from gatepost_services.journal.verify import MOST_FINDINGS, Report, verify
-from gatepost_services.journal.witness import Seen, Witness, read_witness, witness_path
+from gatepost_services.journal.witness import Witness, witness_path
 from gatepost_services.journal.writer import gap_entry
 from gatepost_services.record import EventClass
 
@@ -394,36 +394,3 @@ def test_a_gate_that_starts_meanwhile_is_noticed(journal, path, monkeypatch, is_
     with pytest.raises(JournalUnavailable, match="the gate opened it meanwhile"):
         verify(path)
     started[0].close()
-
-
-# --------------------------------------------------------------------------------- the witness
-
-
-def test_the_witness_tells_what_was_noted_last(tmp_path):
-    witness = Witness(tmp_path / "head")
-    witness.note(41, b"a" * 32)
-    witness.note(42, b"b" * 32)
-    witness.close()
-    assert read_witness(tmp_path / "head") == Seen(42, b"b" * 32)
-
-
-def test_no_changed_byte_of_it_is_believed(tmp_path):
-    path = tmp_path / "head"
-    witness = Witness(path)
-    witness.note(42, b"b" * 32)
-    witness.close()
-    content = path.read_bytes()
-    for at in range(len(content)):
-        path.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
-        assert read_witness(path) is None
-        path.write_bytes(content[:at])
-        assert read_witness(path) is None
-    path.write_bytes(content + b"rubbish")
-    assert read_witness(path) == Seen(42, b"b" * 32)
-
-
-def test_a_witness_that_cannot_be_written_stops_nothing(tmp_path):
-    witness = Witness(tmp_path / "no" / "head")
-    witness.note(1, bytes(32))
-    witness.close()
-    assert read_witness(tmp_path / "no" / "head") is None

@@ -1,8 +1,6 @@
 """The link against a broker that misbehaves, and against a clock that the test moves."""
 
 import json
-import selectors
-import socket
 import sqlite3
 from contextlib import closing
 from random import Random
@@ -10,11 +8,11 @@ from random import Random
 import pytest
 
 from gatepost_services.contract.events import decode
-from gatepost_services.doorbell import Doorbell, DoorbellListener
+from gatepost_services.doorbell import Doorbell
 from gatepost_services.journal import JournalReader
 from gatepost_services.uplink.backoff import Backoff
-from gatepost_services.uplink.line import SessionError
-from gatepost_services.uplink.link import Link
+
+from .link_bench import Bench
 
 DEADLINE_S = 30.0
 ALARM = "tamper.raised"
@@ -159,174 +157,6 @@ def test_a_status_that_may_not_be_sent_stops_nothing(station, make_fake_broker, 
     assert numbers(broker) == list(range(1, 11))
     assert broker.connects == 2
     assert sum("takes no status" in record.getMessage() for record in caplog.records) == 1
-
-
-# ------------------------------------------------------------------------ with a clock of our own
-
-
-class Clock:
-    """A clock that moves only when the link waits."""
-
-    now_s = 1000.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-
-class SteppingSelector(selectors.SelectSelector):
-    """Never waits: where nothing is ready, the clock jumps to the end of the wait."""
-
-    def __init__(self, clock: Clock) -> None:
-        super().__init__()
-        self._clock = clock
-        self.waited_s: list[float] = []
-
-    def select(self, timeout=None):
-        ready = super().select(0)
-        if not ready:
-            self.waited_s.append(timeout)
-            self._clock.now_s += timeout
-        return ready
-
-
-class ScriptedSession:
-    """A session that does what the test says, without a broker."""
-
-    maximum_packet_bytes = 268_435_455
-    is_subscription_refused = False
-
-    def __init__(self, *, refuses: bool = False, acks: bool = True) -> None:
-        self._near, self._far = socket.socketpair()
-        self._refuses = refuses
-        self._acks = acks
-        self.connected = False
-        self.receive_maximum = 65535
-        self._packets = 0
-        self._unacked: list[int] = []
-        self.published: list[bytes] = []
-        self.statuses: list[bytes] = []
-        self.messages: list[tuple[str, bytes]] = []
-        self.is_closed = False
-
-    def connect(self) -> None:
-        if self._refuses:
-            raise SessionError("refused by the test")
-        self.connected = True
-
-    def fileno(self) -> int:
-        return self._near.fileno()
-
-    def packet_bytes(self, topic: str, payload: bytes) -> int:
-        return len(topic) + len(payload)
-
-    def wants_write(self) -> bool:
-        return False
-
-    def on_readable(self) -> None:
-        if b"x" in self._near.recv(4096):
-            raise SessionError("lost by the test")
-
-    def on_writable(self) -> None:
-        raise AssertionError
-
-    def flush(self) -> None:
-        pass
-
-    def tick(self) -> None:
-        pass
-
-    def subscribe(self, topic: str) -> None:
-        assert topic == "gatepost/north/gate-1/watermark"
-
-    def take_messages(self) -> list[tuple[str, bytes]]:
-        messages, self.messages = self.messages, []
-        return messages
-
-    def say(self, through: int) -> None:
-        self.messages.append(("gatepost/north/gate-1/watermark", b'{"through":%d}' % through))
-
-    def publish(self, _topic: str, payload: bytes, *, retain: bool = False) -> int:
-        self._packets += 1
-        (self.statuses if retain else self.published).append(payload)
-        self._unacked.append(self._packets)
-        if self._acks:
-            self._far.send(b"a")
-        return self._packets
-
-    def take_acked(self) -> list[tuple[int, int]]:
-        if not self._acks:
-            return []
-        acked, self._unacked = self._unacked, []
-        return [(mid, 0) for mid in acked]
-
-    def lose(self) -> None:
-        self._far.send(b"x")
-
-    def close(self) -> None:
-        self.is_closed = True
-        self._near.close()
-        self._far.close()
-
-    def numbers(self) -> list[int]:
-        return [decode(payload).seq for payload in self.published]
-
-
-class Bench:
-    """A link on a clock that only the test's waits move."""
-
-    def __init__(self, station, keep_until="watermark", *, window=20) -> None:
-        self.clock = Clock()
-        self.selector = SteppingSelector(self.clock)
-        self.sessions: list[ScriptedSession] = []
-        self.kinds: list[dict[str, bool]] = []
-        self.journal = JournalReader(station.journal_path)
-        self.store = station.store(keep_until)
-        self.doorbell = DoorbellListener(station.doorbell_path)
-        self.link = Link(
-            site="north",
-            gate="gate-1",
-            journal=self.journal,
-            store=self.store,
-            doorbell=self.doorbell,
-            new_session=self._new_session,
-            backoff=Backoff(1.0, 60.0, Random(7)),
-            window=window,
-            clock=self.clock,
-            selector=self.selector,
-        )
-
-    @property
-    def acknowledged(self) -> int:
-        return self.store.progress.acknowledged
-
-    def _new_session(self) -> ScriptedSession:
-        kind = self.kinds.pop(0) if self.kinds else {}
-        self.sessions.append(ScriptedSession(**kind))
-        return self.sessions[-1]
-
-    def run(self, turns: int) -> None:
-        for _ in range(turns):
-            self.link._turn()
-
-    def run_until(self, condition) -> None:
-        for _ in range(100_000):
-            if condition():
-                return
-            self.link._turn()
-        raise AssertionError("it never came to that")
-
-    def close(self) -> None:
-        self.link.close()
-        self.journal.close()
-        self.store.close()
-        self.doorbell.close()
-
-
-@pytest.fixture
-def bench(station):
-    bench = Bench(station)
-    yield bench
-    bench.close()
 
 
 def test_tries_are_spaced_by_the_jittered_back_off_and_logged_once(bench, station, caplog):
@@ -502,92 +332,3 @@ def test_the_status_says_what_waits_and_what_the_link_has_done(bench, station):
     with JournalReader(station.journal_path) as journal:
         head = journal.stats().head.hex()
     assert second["journal"] == {"last_seq": 10, "head": head}
-
-
-# ------------------------------------------------------------------------ the server's watermark
-
-
-def test_the_gate_may_forget_what_the_server_confirms_and_no_more(bench, station):
-    station.append(10)
-    bench.run_until(lambda: bench.acknowledged == 10)
-    assert station.acknowledged() == 0
-    bench.sessions[0].say(4)
-    bench.run(2)
-    assert station.acknowledged() == 4
-    bench.sessions[0].say(2**53 - 1)  # what was never sent cannot be with the server
-    bench.run(2)
-    assert station.acknowledged() == 10
-    station.append(5)
-    bench.run_until(lambda: bench.acknowledged == 15)
-    assert station.acknowledged() == 10
-
-
-def test_a_watermark_that_is_none_is_told_once_and_ignored(bench, station, caplog):
-    station.append(10)
-    bench.run_until(lambda: bench.acknowledged == 10)
-    for said in (b"", b"7", b'{"through":-1}', b'{"through":3,"and":1}', b"\xff", b"[" * 5000):
-        bench.sessions[0].messages.append(("gatepost/north/gate-1/watermark", said))
-    bench.run(3)
-    assert station.acknowledged() == 0
-    assert len(caplog.records) == 1
-    assert "is ignored" in caplog.text
-
-
-def test_what_the_server_does_not_confirm_is_sent_again_with_growing_patience(
-    bench, station, caplog
-):
-    station.append(10)
-    bench.run_until(lambda: bench.acknowledged == 10)
-    bench.sessions[0].say(6)
-    bench.run(2)
-    began_s = bench.clock.now_s
-    bench.run_until(lambda: len(bench.sessions) == 2 and bench.acknowledged == 10)
-    assert bench.sessions[1].numbers() == [7, 8, 9, 10]
-    assert 900.0 <= bench.clock.now_s - began_s <= 905.0
-    began_s = bench.clock.now_s
-    bench.run_until(lambda: len(bench.sessions) == 3 and bench.acknowledged == 10)
-    assert bench.sessions[2].numbers() == [7, 8, 9, 10]
-    assert 1800.0 <= bench.clock.now_s - began_s <= 1805.0
-    assert station.acknowledged() == 6
-    assert len(caplog.records) == 1
-    bench.sessions[2].say(10)
-    bench.run(3000)
-    assert len(bench.sessions) == 3
-    assert station.acknowledged() == 10
-    assert json.loads(bench.sessions[2].statuses[-1])["resent"] == 8
-
-
-def test_a_watermark_that_falls_sends_again_from_there(bench, station, caplog):
-    station.append(10)
-    bench.run_until(lambda: bench.acknowledged == 10)
-    bench.sessions[0].say(10)
-    bench.run(2)
-    assert station.acknowledged() == 10
-    bench.sessions[0].say(3)
-    bench.run_until(lambda: len(bench.sessions) == 2 and bench.acknowledged == 10)
-    assert bench.sessions[1].numbers() == [4, 5, 6, 7, 8, 9, 10]
-    assert station.acknowledged() == 3
-    assert sum("lost some" in record.getMessage() for record in caplog.records) == 1
-
-
-def test_a_server_that_counts_up_and_down_does_not_keep_the_link_busy(bench, station):
-    station.append(10)
-    bench.run_until(lambda: bench.acknowledged == 10)
-    began_s = bench.clock.now_s
-    while bench.clock.now_s < began_s + 100.0:
-        bench.sessions[-1].say(10)
-        bench.run(2)
-        bench.sessions[-1].say(0)
-        bench.run(2)
-    assert 2 <= len(bench.sessions) <= 12
-
-
-def test_without_a_server_that_confirms_the_brokers_word_is_enough(station):
-    bench = Bench(station, "puback")
-    station.append(10)
-    bench.run_until(lambda: bench.acknowledged == 10)
-    bench.sessions[0].say(3)
-    bench.run(3000)
-    assert station.acknowledged() == 10
-    assert len(bench.sessions) == 1
-    bench.close()

@@ -36,17 +36,27 @@ class Keeper:
         self._now_utc_s = now_utc_s
         self._about = about
         self._checked_seq = 0
+        self._broken: set[int] = set()
         self._has_told = False
         self._telling = self._tell()
 
     def check(self) -> None:
-        """Look whether the next few hundred events are what was written.
+        """Look whether the next few hundred events are what was written; tell of those that aren't.
 
         Raises:
-            JournalDamaged: they are not.
-            JournalError: the journal cannot be read.
+            JournalDamaged: what is wrong is more than single events.
+            JournalError: the journal cannot be read, or the news not be written.
         """
-        self._checked_seq = self._journal.check(self._checked_seq, _CHECK_EVENTS) or 0
+        checked = self._journal.check(self._checked_seq, _CHECK_EVENTS)
+        news = [seq for seq in checked.broken if seq not in self._broken]
+        if news:
+            # The file goes on: to set it aside would cost the events that are whole.
+            why = "these events are not what was written"
+            file = self._journal.path.name
+            entry = self._stamp(CORRUPT_TYPE, {"file": file, "why": why, "events": news})
+            self._journal.append([entry])
+            self._broken.update(news)
+        self._checked_seq = checked.through or 0
 
     def step(self, delivered_seq: int) -> bool:
         """Do one thing that has to be done; return whether there may be another.

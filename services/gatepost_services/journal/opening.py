@@ -8,14 +8,14 @@ above that none can repeat; which ones are lost by that, gap events tell.
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from gatepost_services.journal.proof import prove
 from gatepost_services.journal.rescue import Told, highest_seq, opened_broken, rescued
 from gatepost_services.journal.schema import KIND, JournalDamaged, JournalError, State
-from gatepost_services.journal.witness import Seen, read_witness, witness_path
+from gatepost_services.journal.witness import Seen, claimed, read_witness, witness_path
 from gatepost_services.journal.writer import MOST_RANGES, Journal, Sealer, gap_entry
 from gatepost_services.record import NO_HASH, Entry, JsonValue
 from gatepost_services.sqlite_file import FAILURES, SUFFIXES, explained, set_aside
@@ -74,24 +74,44 @@ def open_journal(
     what was found in the journal while it was open. `make` is for tests of a failing disk.
 
     Raises:
-        JournalError: the disk or the permissions do not let it, or it is of a newer version.
+        JournalError: the disk or the permissions do not let it, it is of a newer version, or
+            another process writes it.
     """
-    known = _known(path, delivered_seq)
-    with _as_journal_error(path):
-        _tidy(path)
-        is_there = any(path.with_name(path.name + suffix).exists() for suffix in SUFFIXES)
-        why = damage
-        if why is None:
-            try:
-                if path.exists() or (not is_there and known.last_seq == 0):
-                    return Opened(_proved(path, sealer, known, make))
-                why = JournalDamaged(f"{path}: gone")
-            except JournalDamaged as error:
-                why = error
-        saved = _made(path, sealer, known, stamp, clock)
-        aside = _set_aside(path, why) if is_there else None
-        path.with_name(path.name + _FRESH).replace(path)
-        return Opened(make(path, sealer), aside, str(why), saved)
+    with ExitStack() as undone, _as_journal_error(path):
+        claim = claimed(witness_path(path))
+        if claim is not None:
+            undone.enter_context(claim)
+        known = _known(path, delivered_seq)
+        opened = _opened(path, sealer, known, stamp, damage, make=make, clock=clock)
+        opened.journal.keep(claim)
+        undone.pop_all()
+    return opened
+
+
+def _opened(
+    path: Path,
+    sealer: Sealer,
+    known: _Known,
+    stamp: Stamp,
+    damage: JournalDamaged | None,
+    *,
+    make: Callable[..., Journal],
+    clock: Callable[[], float],
+) -> Opened:
+    _tidy(path)
+    is_there = any(path.with_name(path.name + suffix).exists() for suffix in SUFFIXES)
+    why = damage
+    if why is None:
+        try:
+            if path.exists() or (not is_there and known.last_seq == 0):
+                return Opened(_proved(path, sealer, known, make))
+            why = JournalDamaged(f"{path}: gone")
+        except JournalDamaged as error:
+            why = error
+    saved = _made(path, sealer, known, stamp, clock)
+    aside = _set_aside(path, why) if is_there else None
+    path.with_name(path.name + _FRESH).replace(path)
+    return Opened(make(path, sealer), aside, str(why), saved)
 
 
 def _known(path: Path, delivered_seq: int) -> _Known:

@@ -23,14 +23,17 @@ def names(body: bytes, previous: bytes) -> bool:
     return b'"previoushash":"%b"' % previous.hex().encode() in body
 
 
-def is_as_written(seq: int, digest: object, body: object) -> bool:
-    """Return whether a row holds what was written under its number.
+def fits(digest: object, body: object) -> bool:
+    """Return whether a body is the one whose hash stands beside it.
 
-    What a damaged page holds need not be bytes, and its key may have become another number.
+    What a damaged page holds need not be bytes.
     """
-    if not isinstance(body, bytes) or sha256(body).digest() != digest:
-        return False
-    return b'"sequence":"%019d"' % seq in body
+    return isinstance(body, bytes) and sha256(body).digest() == digest
+
+
+def is_as_written(seq: int, digest: object, body: object) -> bool:
+    """Return whether a row holds what was written, under the number that it was written under."""
+    return fits(digest, body) and isinstance(body, bytes) and b'"sequence":"%019d"' % seq in body
 
 
 def _is_truncated(path: Path, connection: sqlite3.Connection) -> bool:

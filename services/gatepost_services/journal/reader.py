@@ -67,7 +67,8 @@ class JournalReader:
         def page(connection: sqlite3.Connection) -> Page:
             rows = connection.execute(merged(classes), parameters).fetchall()
             records = [
-                Record(seq, EventClass(number), digest, body) for seq, number, digest, body in rows
+                Record(seq, EventClass(number), _bytes(digest), _bytes(body))
+                for seq, number, digest, body in rows
             ]
             if len(records) == limit:
                 return Page(records, records[-1].seq)
@@ -153,6 +154,11 @@ class JournalReader:
             connection.close()
             raise JournalUnavailable(f"{self._path}: still empty; the gate is making it")
         return connection
+
+
+def _bytes(value: object) -> bytes:
+    # A damaged page can hold anything. Empty, it fits no hash, and goes out as damaged.
+    return value if isinstance(value, bytes) else b""
 
 
 def _asked(connection: sqlite3.Connection, question: Callable[[sqlite3.Connection], _T]) -> _T:

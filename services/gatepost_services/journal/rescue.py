@@ -25,8 +25,8 @@ from gatepost_services.record import HASH_BYTES, EventClass, JsonValue, Record
 from gatepost_services.sqlite_file import FAILURES, SUFFIXES
 
 # How long entry may wait for it; and how much memory a Pi Zero has for it.
-_RESCUE_S = 1.0
-_MOST_EVENTS = 100_000
+_RESCUE_S = 10.0
+_MOST_EVENTS = 300_000
 _MOST_SKIPS = 64
 # So many events at the end of each class are looked at for the highest number.
 _NEWEST = 100
@@ -98,7 +98,7 @@ def rescued(
     """Yield what was written and can be found, with its date in POSIX seconds: the alarms first.
 
     Only numbers above the first of `between`, up to the second. `told` learns from the gap events
-    among them, and what it knows of is left out. Ends after a second, or 100,000 events.
+    among them, and what it knows of is left out. Ends after 10 s, or 300,000 events.
     """
     until_s = clock() + _RESCUE_S
     after_seq, through_seq = between

@@ -5,15 +5,19 @@ cannot: a journal without its -wal is a whole, older journal. This file tells. I
 each commit and never waits for the disk, so after a power cut it may be behind, never ahead.
 """
 
+import fcntl
 import os
 import re
 from binascii import crc32
+from io import FileIO
 from pathlib import Path
 from typing import NamedTuple
 
+from gatepost_services.journal.schema import JournalError
 from gatepost_services.record import HASH_BYTES
 
 _LINE = re.compile(rb"(([0-9]{19}) ([0-9a-f]{%d})) ([0-9a-f]{8})\n" % (2 * HASH_BYTES))
+_MODE = 0o600
 # A read may fall into the middle of a write.
 _ATTEMPTS = 3
 
@@ -44,6 +48,28 @@ def read_witness(path: Path) -> Seen | None:
     return None
 
 
+def claimed(path: Path) -> FileIO | None:
+    """Return a witness, locked against every other process until it is closed.
+
+    None where the disk does not let it be made; nobody can write the journal then.
+
+    Raises:
+        JournalError: another process has it.
+    """
+    try:
+        file = FileIO(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _MODE), "r+")
+    except OSError:
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        raise JournalError(
+            f"{path}: another process writes this journal; stop that gate first"
+        ) from error
+    return file
+
+
 class Witness:
     """The pen. Never raises: what it cannot write it leaves out, and the journal is none the less.
 
@@ -52,7 +78,7 @@ class Witness:
 
     def __init__(self, path: Path) -> None:
         try:
-            self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, _MODE)
         except OSError:
             self._fd = -1
 

@@ -4,11 +4,12 @@ import json
 import sqlite3
 from collections.abc import Container, Iterable, Sequence
 from hashlib import sha256
+from io import FileIO
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from gatepost_services.contract.classes import class_of
-from gatepost_services.journal.proof import is_as_written, prove
+from gatepost_services.journal.proof import fits, is_as_written, prove
 from gatepost_services.journal.schema import (
     ALL_CLASSES,
     INSERT,
@@ -50,6 +51,13 @@ class Sealer(Protocol):
         ...
 
 
+class Checked(NamedTuple):
+    """How far the journal was looked through, None for its end; and whose bodies are broken."""
+
+    through: int | None
+    broken: list[int]
+
+
 class Journal(SqliteWriter):
     """An open journal: what it takes gets a number for ever, and is on disk when it says so.
 
@@ -73,6 +81,7 @@ class Journal(SqliteWriter):
     ) -> None:
         self._sealer = sealer
         self._begin = begin
+        self._claim: FileIO | None = None
         super().__init__(
             path, KIND, busy_timeout_s=busy_timeout_s, connection_class=connection_class
         )
@@ -97,6 +106,12 @@ class Journal(SqliteWriter):
         """Close the file. SQLite then moves everything into the main file and removes the -wal."""
         super().close()
         self._witness.close()
+        if self._claim is not None:
+            self._claim.close()
+
+    def keep(self, claim: FileIO | None) -> None:
+        """Keep what locks other processes out until `close`; see `witness.claimed`."""
+        self._claim = claim
 
     def append(self, entries: Iterable[Entry]) -> int:
         """Keep all entries or none; return the number of the last. Durable when it returns.
@@ -248,21 +263,21 @@ class Journal(SqliteWriter):
         """
         prove(self._path, self._connection, count, whole=whole)
 
-    def check(self, after_seq: int, limit: int) -> int | None:
+    def check(self, after_seq: int, limit: int) -> Checked:
         """Look whether the next `limit` events are what was written.
 
-        Returns:
-            The number of the last one looked at; None when there is none after `after_seq`.
+        One that is not leaves the others as they are; its number goes out in its place.
 
         Raises:
-            JournalDamaged: one is not.
+            JournalDamaged: an event stands under another's number.
             JournalError: the file cannot be read.
         """
         rows = self._read(_READ_ALL, (after_seq, _NO_LIMIT) * len(ALL_CLASSES) + (limit,))
+        broken = [seq for seq, _, digest, body in rows if not fits(digest, body)]
         for seq, _, digest, body in rows:
-            if not is_as_written(seq, digest, body):
+            if seq not in broken and not is_as_written(seq, digest, body):
                 raise JournalDamaged(f"{self._path}: event {seq} is not what was written")
-        return int(rows[-1][0]) if rows else None
+        return Checked(int(rows[-1][0]) if rows else None, broken)
 
     def stats(self) -> Stats:
         """Return the journal at this moment.
@@ -285,17 +300,19 @@ class Journal(SqliteWriter):
         connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
 
     def _sealed(self, entries: Iterable[Entry], state: State) -> tuple[_Rows, State]:
-        rows: _Rows = tuple([] for _ in ALL_CLASSES)
+        made: _Rows = tuple([] for _ in ALL_CLASSES)
         last_seq, head = state.last_seq, state.head
+        rows, sizes = list(state.rows), list(state.bytes)
         seal = self._sealer.seal
         for entry in entries:
             last_seq += 1
             body = seal(entry, last_seq, head)
             head = sha256(body).digest()
-            rows[class_of(entry.type)].append((last_seq, entry.utc_s, head, body))
-        for each, made in zip(ALL_CLASSES, rows, strict=True):
-            state = state.changed(each, len(made), sum(len(row[3]) for row in made))
-        return rows, state._replace(last_seq=last_seq, head=head)
+            index = class_of(entry.type)
+            made[index].append((last_seq, entry.utc_s, head, body))
+            rows[index] += 1
+            sizes[index] += len(body)
+        return made, State(last_seq, head, state.pruned, tuple(rows), tuple(sizes), state.dropped)
 
     def _write(self, connection: sqlite3.Connection, rows: _Rows, state: State) -> None:
         # First: it is what tells a file in which somebody else wrote.

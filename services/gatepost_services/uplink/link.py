@@ -34,7 +34,7 @@ from gatepost_services.uplink.line import Session, SessionError
 from gatepost_services.uplink.pacing import TokenBucket
 from gatepost_services.uplink.pages import Pages
 from gatepost_services.uplink.refusals import Refusals
-from gatepost_services.uplink.status import Counts, status_body
+from gatepost_services.uplink.status import Counts, StatusTurns, status_body
 from gatepost_services.uplink.store import ProgressStore
 
 _LOG = logging.getLogger(__name__)
@@ -42,9 +42,6 @@ _TICK_S = 1.0
 _FINISH_S = 0.5
 # A connection that held this long was worth making, also when there was nothing to send.
 _PROVEN_AFTER_S = 60.0
-# A broker that may not have the status is not asked again for so long.
-_STATUS_REFUSED_S = 3600.0
-_MOST_STATUS_DEATHS = 3
 
 
 class _RewindError(SessionError):
@@ -90,20 +87,16 @@ class Link:
     ) -> None:
         if window < 1:
             raise ValueError(f"window of {window} events; at least 1 must fit")
-        event_source(site, gate)  # find out now whether the names are good
-        self._site = site
-        self._gate = gate
-        self._journal = journal
-        self._store = store
+        event_source(site, gate)  # raises for names that are not good
+        self._site, self._gate = site, gate
+        self._journal, self._store = journal, store
         self._doorbell = doorbell
         self._new_session = new_session
         self._backoff = backoff
-        self._window = window
-        self._status_s = status_s
         self._ack_timeout_s = ack_timeout_s
         self._clock = clock
         self._pages = Pages(journal, poll_s, lambda seq: seq in store.set_apart)
-        self._poll_s = poll_s
+        self._window, self._poll_s = window, poll_s
         self._refusals = Refusals(backoff)
         self._bodies = Bodies(site, gate)
         self._bucket = TokenBucket(backlog_rate, clock())
@@ -117,21 +110,12 @@ class Link:
         self._accepted_at_s: float | None = None
         self._silent_since_s = 0.0
         self._resent = 0
-        self._taken = 0  # events since the last status
-        self._taken_since_s = clock()
-        self._status_at_s = 0.0
-        self._status_muted_until_s = 0.0
-        self._status_deaths = 0  # connections in a row that ended with a status alone on its way
-        self._line_log = EdgeLog(_LOG)
-        self._store_log = EdgeLog(_LOG, logging.ERROR)
-        self._status_log = EdgeLog(_LOG)
-
-        self._wake_reader, self._wake_writer = socket.socketpair()
-        self._wake_reader.settimeout(0.0)
-        self._wake_writer.settimeout(0.0)
-        self._selector = selectors.DefaultSelector() if selector is None else selector
-        self._selector.register(self._wake_reader, selectors.EVENT_READ)
-        self._selector.register(doorbell.fileno(), selectors.EVENT_READ)
+        self._status_turns = StatusTurns(status_s, clock())
+        self._line_log, self._store_log = EdgeLog(_LOG), EdgeLog(_LOG, logging.ERROR)
+        self._wake_reader, self._wake_writer = _wake_pair()
+        self._selector = selector or selectors.DefaultSelector()
+        for heard in (self._wake_reader.fileno(), doorbell.fileno()):
+            self._selector.register(heard, selectors.EVENT_READ)
 
     def run(self, stop: Callable[[], bool]) -> None:
         """Drain until `stop()` is true, then end the session in good order and close.
@@ -198,7 +182,7 @@ class Link:
         for key, events in self._selector.select(max(timeout_s, 0.0)):
             if key.fd == self._session_fd:
                 session_events = events
-            elif key.fileobj is self._wake_reader:
+            elif key.fd == self._wake_reader.fileno():
                 self._wake_reader.recv(4096)
             elif self._doorbell.drain() and self._drain is not None:
                 self._drain.ring(self._clock())
@@ -235,7 +219,7 @@ class Link:
                 is_dead = False
             if is_dead:
                 drain.note_death(self._clock())
-                self._mute_status(drain)
+                self._status_turns.ended(drain, self._clock())
             self._settle(drain)
         self._selector.unregister(self._session_fd)
         self._session_fd = -1
@@ -283,7 +267,7 @@ class Link:
         )
         self._confirming.begin(self._drain)
         self._silent_since_s = now_s
-        self._status_at_s = max(now_s, self._status_muted_until_s)
+        self._status_turns.connected(now_s)
 
     # ------------------------------------------------------------------------ one connection
 
@@ -291,7 +275,7 @@ class Link:
         self._note_acknowledgements(drain)
         self._confirming.hear(session, drain)
         now_s = self._clock()
-        if now_s >= self._status_at_s:
+        if self._status_turns.is_due(now_s):
             self._post_status(drain, now_s)
         drain.fill(now_s)
         if drain.is_due():
@@ -307,20 +291,13 @@ class Link:
         try:
             drain.note_acknowledgements(self._clock())
         except RefusedError:
-            self._mute_status(drain)
+            self._status_turns.ended(drain, self._clock())
             raise
         finally:
             if drain.sent > before:
-                self._taken += drain.sent - before
+                self._status_turns.taken += drain.sent - before
                 self._silent_since_s = self._clock()
                 self._prove()
-
-    def _mute_status(self, drain: Drain) -> None:
-        """Leave the status alone for a while, if that is what the broker will not have."""
-        self._status_deaths = self._status_deaths + 1 if drain.is_status_dead else 0
-        if drain.is_status_refused or self._status_deaths >= _MOST_STATUS_DEATHS:
-            self._status_log.failed("the broker takes no status; see its access list")
-            self._status_muted_until_s = self._status_at_s = self._clock() + _STATUS_REFUSED_S
 
     def _rewind(self, drain: Drain, through: int) -> None:
         progress = drain.progress()
@@ -360,15 +337,21 @@ class Link:
         return True
 
     def _post_status(self, drain: Drain, now_s: float) -> None:
-        self._status_at_s = now_s + self._status_s
-        passed_s = now_s - self._taken_since_s
+        self._status_turns.tried(now_s)
         counts = Counts(
             set_apart=tuple(self._store.set_apart),
             resent=self._resent,
             paused=tuple(self._refusals.paused(now_s)),
-            sent_rate=self._taken / passed_s if passed_s > 0 else 0.0,
+            sent_rate=self._status_turns.rate(now_s),
         )
         body = status_body(self._journal, drain.progress(), counts)
         if body is not None:
-            self._taken, self._taken_since_s = 0, now_s
+            self._status_turns.published(now_s)
             drain.post_status(status_topic(self._site, self._gate), body)
+
+
+def _wake_pair() -> tuple[socket.socket, socket.socket]:
+    reader, writer = socket.socketpair()
+    reader.settimeout(0.0)
+    writer.settimeout(0.0)
+    return reader, writer

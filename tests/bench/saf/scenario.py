@@ -26,7 +26,7 @@ SETTLE_S = 1.0  # after a restart, before the centre comes back
 _LOOK_EACH_S = 0.02
 _QUIET_WHEN_COMPLETE_S = 2.0  # for repeated ones that come late
 _QUIET_S = 8.0
-_BARE_ROUNDS = 2000
+_BARE_ROUNDS = 3000
 _EDGE_LOG = "edge.err"
 
 
