@@ -19,6 +19,8 @@ _REMEDIES = {
     sqlite3.SQLITE_READONLY: "see that this user may write to the file and to its directory",
     sqlite3.SQLITE_NOTADB: _SET_ASIDE,
     sqlite3.SQLITE_CORRUPT: _SET_ASIDE,
+    # A number that is taken: somebody else wrote in the file.
+    sqlite3.SQLITE_CONSTRAINT: _SET_ASIDE,
     # A table that is not there, text that is no UTF-8, a format from nowhere.
     sqlite3.SQLITE_ERROR: _SET_ASIDE,
 }
@@ -98,14 +100,31 @@ class SqliteWriter(ABC):
             connection.execute("BEGIN IMMEDIATE")
             yield connection
             connection.execute("COMMIT")
-        except BaseException as error:
-            self._is_suspect = True
-            with suppress(sqlite3.Error):
-                self._connection.execute("ROLLBACK")
-            if isinstance(error, FAILURES):
-                self._bury_commit(error)
-                raise explained(self._path, self._kind, verb, error) from error
+        except FAILURES as error:
+            raise self._undone(verb, error) from error
+        except BaseException:
+            self._roll_back()
             raise
+
+    def _commit(self, verb: str, sql: str, parameters: tuple[object, ...]) -> None:
+        """Execute one statement that is a transaction of its own: cheaper than `_transaction`."""
+        try:
+            self._sound_connection().execute(sql, parameters)
+        except FAILURES as error:
+            raise self._undone(verb, error) from error
+        except BaseException:
+            self._roll_back()
+            raise
+
+    def _undone(self, verb: str, error: Exception) -> OSError:
+        self._roll_back()
+        self._bury_commit(error)
+        return explained(self._path, self._kind, verb, error)
+
+    def _roll_back(self) -> None:
+        self._is_suspect = True
+        with suppress(sqlite3.Error):
+            self._connection.execute("ROLLBACK")
 
     def _bury_commit(self, error: Exception) -> None:
         """Overwrite what a failed fsync left in the -wal, so that no recovery can find it.

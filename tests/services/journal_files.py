@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 from gatepost_services.contract.events import Envelope, decode
 from gatepost_services.journal import Entry, Journal, JournalReader, Record
-from gatepost_services.journal.schema import ALL_CLASSES, STATE, State
-from gatepost_services.journal.writer import joined, ranges_of
+from gatepost_services.journal.gaps import joined, ranges_of
+from gatepost_services.journal.schema import ALL_CLASSES, State, state_of
 from gatepost_services.record import EventClass
 
 SEALER = Envelope("north", "gate-1", "boot-1")
@@ -84,7 +84,7 @@ def contents(path: Path) -> File:
                 f"SELECT seq, hash, body FROM {each.label}"  # noqa: S608
             )
         ]
-        return File(sorted(records), State.of_row(connection.execute(STATE).fetchone()))
+        return File(sorted(records), state_of(connection))
 
 
 def assert_sound(path: Path) -> File:

@@ -49,21 +49,23 @@ class Original(NamedTuple):
         return max(self.bodies)
 
 
-class Ledger(Journal):
-    """A journal of which we know all that it ever took."""
+class Ledger(Envelope):
+    """An envelope that knows all that it ever sealed."""
 
-    bodies: dict[int, bytes]
+    def __init__(self, *names: str) -> None:
+        super().__init__(*names)
+        self.bodies: dict[int, bytes] = {}
 
-    def _write(self, connection, rows, state) -> None:
-        super()._write(connection, rows, state)
-        self.bodies |= {row[0]: row[3] for made in rows for row in made}
+    def seal(self, entry, seq, previous):
+        self.bodies[seq] = super().seal(entry, seq, previous)
+        return self.bodies[seq]
 
 
 def grown(folder: Path, seed: int) -> Original:
     chance, older = Random(seed), []
     path = folder / NAME
-    with Ledger(path, ENVELOPE) as journal:
-        journal.bodies = {}
+    ledger = Ledger("north", "gate-1", "boot-1")
+    with Journal(path, ledger) as journal:
         while journal.state.last_seq < 150:
             add(journal, chance)
         journal._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
@@ -82,7 +84,7 @@ def grown(folder: Path, seed: int) -> Original:
             add(journal, chance)
         files = files_at(path)
         alive = frozenset(body_of(path))
-    return Original(journal.bodies, alive, 90, files, older)
+    return Original(ledger.bodies, alive, 90, files, older)
 
 
 def add(journal: Journal, chance: Random) -> None:

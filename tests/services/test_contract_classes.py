@@ -15,8 +15,8 @@ from gatepost.core.states import MODES
 from gatepost.core.table import TABLE
 from gatepost_services.contract.classes import CLASS_OF, class_of
 from gatepost_services.journal import Entry
+from gatepost_services.journal.gaps import GAP_TYPE
 from gatepost_services.journal.keeper import CORRUPT_TYPE
-from gatepost_services.journal.writer import GAP_TYPE
 from gatepost_services.record import EventClass
 
 FIRMWARE = Path(gatepost.__file__).parent

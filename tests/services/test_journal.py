@@ -52,7 +52,7 @@ OTHER = SEALER.seal(entry(99), 20, bytes(32))
         ),
         ("UPDATE live SET seq = 50 WHERE seq = 40", [], "event 50 is not what was written"),
         ("UPDATE state SET head = ?", [bytes(32)], "event 40 is not the last one written"),
-        ("UPDATE state SET last_seq = 39", [], "event 40 is not what was written"),
+        ("UPDATE state SET last_seq = 41", [], "event 41 is missing"),
     ],
 )
 def test_the_proof_finds_what_was_changed(path, sql, parameters, said):

@@ -15,9 +15,9 @@ import pytest
 from gatepost_services.contract.events import decode
 from gatepost_services.journal import Journal, JournalError, JournalReader
 from gatepost_services.journal.bounds import Limits
+from gatepost_services.journal.gaps import joined, ranges_of
 from gatepost_services.journal.keeper import Keeper
 from gatepost_services.journal.opening import open_journal
-from gatepost_services.journal.writer import joined, ranges_of
 
 from .journal_files import (
     NOW_UTC_S,
@@ -193,7 +193,8 @@ class FailingCommit(sqlite3.Connection):
         type(self).opened += 1
 
     def execute(self, sql, *args):
-        if sql == "COMMIT" and type(self).failures > 0:
+        is_commit = sql == "COMMIT" or (sql.startswith("INSERT") and not self.in_transaction)
+        if is_commit and type(self).failures > 0:
             type(self).failures -= 1
             raise sqlite3.OperationalError("disk I/O error")
         return super().execute(sql, *args)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gatepost_services.contract.events import decode
 from gatepost_services.journal import JournalReader, JournalUnavailable
-from gatepost_services.journal.schema import ALL_CLASSES, SCHEMA_VERSION, State
+from gatepost_services.journal.schema import ALL_CLASSES, SCHEMA_VERSION, State, state_of
 from gatepost_services.record import EventClass
 
 from .journal_files import GAP, contents, entry, family, numbers, opened
@@ -199,9 +199,9 @@ def test_what_a_reader_answers_is_of_one_moment(reader, journal):
     journal.append([entry(n) for n in range(5)])
 
     def ask(connection):
-        before = connection.execute("SELECT last_seq FROM state").fetchone()
+        before = state_of(connection).last_seq
         journal.append([entry(n) for n in range(5)])  # and no lock keeps it from that
-        return before == connection.execute("SELECT max(seq) FROM live").fetchone()
+        return (before,) == connection.execute("SELECT max(seq) FROM live").fetchone()
 
     reader.last_seq()
     assert reader._query(ask)

@@ -129,10 +129,10 @@ class Envelope:
         if not (0 < len(boot_id) <= MAX_BOOT_ID_LENGTH and boot_id.isprintable()):
             raise ValueError(f"boot_id {boot_id!r}: use 1 to {MAX_BOOT_ID_LENGTH} characters")
         self.source = event_source(site, gate)
-        # What is the same in every body, between what is not.
-        self._begin = f'{{"specversion":"1.0","id":"{site}/{gate}/'
-        self._source = f'","source":"{self.source}","type":"'
-        self._boot = f'","bootid":{json.dumps(boot_id, ensure_ascii=False)},"uptimes":"'
+        # What is the same in every body, between what is not: bytes, for they need no encoding.
+        self._begin = f'{{"specversion":"1.0","id":"{site}/{gate}/'.encode()
+        self._source = f'","source":"{self.source}","type":"{_TYPE_PREFIX}'.encode()
+        self._boot = f'","bootid":{json.dumps(boot_id, ensure_ascii=False)},"uptimes":"'.encode()
 
     def seal(self, entry: Entry, seq: int, previous: bytes) -> bytes:
         """Return the body: always the same bytes for the same arguments.
@@ -144,28 +144,35 @@ class Envelope:
         """
         data = _json_of(entry.type, entry.data)
         whole_s = int(entry.utc_s)  # not negative: an Entry's
-        milliseconds = int((entry.utc_s - whole_s) * 1000)
-        text = (
-            f"{self._begin}{seq}{self._source}{_type_of(entry.type)}{_time_of(whole_s)}."
-            f'{milliseconds:03d}Z","sequence":"{seq:019d}{self._boot}{entry.at_s:.3f}",'
-            f'"timequality":"{entry.quality}{_class_of(entry.type)}{previous.hex()}","data":'
+        type_, class_ = _names_of(entry.type)
+        return b'%b%d%b%b%b.%03dZ","sequence":"%019d%b%.3f","timequality":"%b%b%b","data":%b}' % (
+            self._begin,
+            seq,
+            self._source,
+            type_,
+            _time_of(whole_s),
+            int((entry.utc_s - whole_s) * 1000),
+            seq,
+            self._boot,
+            entry.at_s,
+            entry.quality.encode(),
+            class_,
+            previous.hex().encode(),
+            data,
         )
-        return b"%b%b}" % (text.encode(), data)
 
 
 @lru_cache(maxsize=256)
-def _type_of(type_: str) -> str:
-    return f'{_TYPE_PREFIX}{type_}","time":"'
-
-
-@lru_cache(maxsize=256)
-def _class_of(type_: str) -> str:
-    return f'","class":"{class_of(type_).label}","previoushash":"'
+def _names_of(type_: str) -> tuple[bytes, bytes]:
+    return (
+        f'{type_}","time":"'.encode(),
+        f'","class":"{class_of(type_).label}","previoushash":"'.encode(),
+    )
 
 
 @lru_cache(maxsize=2)
-def _time_of(whole_s: int) -> str:
-    return f"{datetime.fromtimestamp(whole_s, UTC):%Y-%m-%dT%H:%M:%S}"
+def _time_of(whole_s: int) -> bytes:
+    return f"{datetime.fromtimestamp(whole_s, UTC):%Y-%m-%dT%H:%M:%S}".encode()
 
 
 def _plain(value: object) -> dict[str, JsonValue]:

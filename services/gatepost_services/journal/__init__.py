@@ -3,6 +3,7 @@
 The gate is the only writer (`Journal`, opened by `open_journal`), the link a reader
 (`JournalReader`): another process, which needs no write permission.
 
+    gaps      which numbers will never come
     schema    what the file looks like          witness  how far it once went, beside the file
     writer    append, forget, evict, give back  opening  a file that is broken, lost or too short
     reader    pages of records, in order        durable  a thread for the disk, so that no one waits

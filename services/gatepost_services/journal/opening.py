@@ -12,11 +12,12 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from gatepost_services.journal.gaps import MOST_RANGES, gap_entry
 from gatepost_services.journal.proof import prove
 from gatepost_services.journal.rescue import Told, highest_seq, opened_broken, rescued
 from gatepost_services.journal.schema import KIND, JournalDamaged, JournalError, State
 from gatepost_services.journal.witness import Seen, claimed, read_witness, witness_path
-from gatepost_services.journal.writer import MOST_RANGES, Journal, Sealer, gap_entry
+from gatepost_services.journal.writer import Journal, Sealer
 from gatepost_services.record import NO_HASH, Entry, JsonValue
 from gatepost_services.sqlite_file import FAILURES, SUFFIXES, explained, set_aside
 

@@ -7,10 +7,11 @@ from pathlib import Path
 from gatepost_services.journal.schema import (
     ALL_CLASSES,
     KIND,
-    STATE,
     JournalDamaged,
     State,
     merged,
+    stored_state,
+    with_newer,
 )
 from gatepost_services.sqlite_file import FAILURES, explained, is_checked
 
@@ -70,9 +71,12 @@ def prove(path: Path, connection: sqlite3.Connection, count: int, *, whole: bool
     try:
         if not is_checked(connection, path, KIND):
             return None
-        state = State.of_row(connection.execute(STATE).fetchone())
         finding = "it is truncated" if _is_truncated(path, connection) else "ok"
-        if whole and finding == "ok":
+        if finding != "ok":
+            raise JournalDamaged(f"{path}: {finding}")
+        stored = stored_state(connection)
+        state = with_newer(connection, stored)
+        if whole:
             (finding,) = connection.execute("PRAGMA quick_check(1)").fetchone()
             if finding == "ok" and _counted(connection) != (state.rows, state.bytes):
                 # Too large a count would have the events given up that seem to be too many.
@@ -86,11 +90,13 @@ def prove(path: Path, connection: sqlite3.Connection, count: int, *, whole: bool
         raise JournalDamaged(f"{path}: its state makes no sense: {error}") from error
     if finding != "ok":
         raise JournalDamaged(f"{path}: {finding}")
-    _check_end(path, state, rows)
+    _check_end(path, stored, state, rows)
     return state
 
 
-def _check_end(path: Path, state: State, rows: list[tuple[int, int, bytes, bytes]]) -> None:
+def _check_end(
+    path: Path, stored: State, state: State, rows: list[tuple[int, int, bytes, bytes]]
+) -> None:
     """Check the last rows, newest first. Raises JournalDamaged."""
     if state.last_seq > max(rows[0][0] if rows else 0, state.pruned):
         # Nothing but a delivery takes the last event away: an eviction adds one.
@@ -99,7 +105,7 @@ def _check_end(path: Path, state: State, rows: list[tuple[int, int, bytes, bytes
     for seq, _, digest, body in rows:
         if seq > state.last_seq or not is_as_written(seq, digest, body):
             raise JournalDamaged(f"{path}: event {seq} is not what was written")
-        if seq == state.last_seq and digest != state.head:
+        if seq == stored.last_seq and digest != stored.head:
             raise JournalDamaged(f"{path}: event {seq} is not the last one written")
         if seq == next_seq - 1 and not names(next_body, digest):
             raise JournalDamaged(f"{path}: event {next_seq} does not name {seq}")

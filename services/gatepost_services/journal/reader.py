@@ -9,12 +9,11 @@ from typing import NamedTuple, Self, TypeVar
 from gatepost_services.journal.schema import (
     ALL_CLASSES,
     KIND,
-    STATE,
     JournalError,
     JournalUnavailable,
-    State,
     Stats,
     merged,
+    state_of,
     stats_of,
 )
 from gatepost_services.record import EventClass, Record
@@ -72,7 +71,7 @@ class JournalReader:
             ]
             if len(records) == limit:
                 return Page(records, records[-1].seq)
-            known = State.of_row(connection.execute(STATE).fetchone()).last_seq
+            known = state_of(connection).last_seq
             return Page(records, min(known, last))
 
         return self._query(page)
@@ -83,7 +82,7 @@ class JournalReader:
         Raises:
             JournalUnavailable: try again later.
         """
-        return self._query(lambda connection: State.of_row(connection.execute(STATE).fetchone()))[0]
+        return self._query(state_of).last_seq
 
     def stats(self) -> Stats:
         """Return the journal at one moment.

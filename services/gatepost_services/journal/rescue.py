@@ -17,10 +17,10 @@ from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 from gatepost_services.contract.events import WireError, decode
+from gatepost_services.journal.gaps import joined, ranges_of
 from gatepost_services.journal.schema import ALL_CLASSES
 from gatepost_services.journal.snapshot import rows_of, said_of
 from gatepost_services.journal.witness import witness_path
-from gatepost_services.journal.writer import joined, ranges_of
 from gatepost_services.record import HASH_BYTES, EventClass, JsonValue, Record
 from gatepost_services.sqlite_file import FAILURES, SUFFIXES
 

@@ -1,8 +1,9 @@
 """What the journal's file looks like: one table a class, and one row of what it comes to.
 
 A table a class, and not a column: eviction by class then frees whole pages, and the alarms are
-found without an index, which would cost one more page a commit. What the file comes to stands in
-the same transaction as the events, so that nobody has to count a gigabyte at the start.
+found without an index, which would cost one more page a commit. What the file comes to is written
+down every so many events, and with all that deletes some, so that nobody has to count a gigabyte at
+the start; what was appended since is counted (`state_of`).
 """
 
 import sqlite3
@@ -90,6 +91,14 @@ class State(NamedTuple):
         )
 
 
+def appended(state: State, event_class: EventClass, head: bytes, size: int) -> State:
+    """Return the state with one more event, of so many bytes."""
+    rows, sizes = list(state.rows), list(state.bytes)
+    rows[event_class] += 1
+    sizes[event_class] += size
+    return State(state.last_seq + 1, head, state.pruned, tuple(rows), tuple(sizes), state.dropped)
+
+
 class Stats(NamedTuple):
     """The journal at one moment. Counts by class, in the order of `EventClass`.
 
@@ -120,14 +129,19 @@ _COUNTS = [
 ]
 _STATE_COLUMNS = ["last_seq", "head", "pruned", *_COUNTS]
 STATE = f"SELECT {', '.join(_STATE_COLUMNS)} FROM state"  # noqa: S608 - names of ours
+_SINCE = tuple(
+    f"SELECT count(*), ifnull(sum(length(body)), 0), max(seq) FROM {each.label} WHERE seq > ?"  # noqa: S608
+    for each in ALL_CLASSES
+)
 UPDATE_STATE = (
     f"UPDATE state SET {', '.join(f'{name} = ?' for name in _STATE_COLUMNS)}"  # noqa: S608
     " WHERE last_seq = ? AND head = ?"
 )
-INSERT = {
-    each: f"INSERT INTO {each.label} VALUES (?, ?, ?, ?)"  # noqa: S608
+# In the order of ALL_CLASSES.
+INSERT = tuple(
+    f"INSERT INTO {each.label} VALUES (?, ?, ?, ?)"  # noqa: S608
     for each in ALL_CLASSES
-}
+)
 
 KIND = Kind(
     "journal",
@@ -155,13 +169,51 @@ def fill(connection: sqlite3.Connection, state: State) -> None:
     )
 
 
+def stored_state(connection: sqlite3.Connection) -> State:
+    """Return what is written down of what the file comes to.
+
+    Raises:
+        sqlite3.Error: the file cannot be read.
+        TypeError, ValueError: it is nonsense.
+    """
+    return State.of_row(connection.execute(STATE).fetchone())
+
+
+def state_of(connection: sqlite3.Connection) -> State:
+    """Return what the file comes to, with what was appended since that was written down.
+
+    Raises:
+        sqlite3.Error: the file cannot be read.
+        TypeError, ValueError: what is written down is nonsense.
+    """
+    return with_newer(connection, stored_state(connection))
+
+
+def with_newer(connection: sqlite3.Connection, stored: State) -> State:
+    """Return a state with what was appended since. Raises sqlite3.Error."""
+    rows, sizes = list(stored.rows), list(stored.bytes)
+    last_seq, head = stored.last_seq, stored.head
+    for each in ALL_CLASSES:
+        count, size, highest = connection.execute(_SINCE[each], (stored.last_seq,)).fetchone()
+        rows[each] += count
+        sizes[each] += size
+        if isinstance(highest, int) and highest > last_seq:
+            last_seq = highest
+            (found,) = connection.execute(
+                f"SELECT hash FROM {each.label} WHERE seq = ?",  # noqa: S608
+                (highest,),
+            ).fetchone()
+            head = found if isinstance(found, bytes) and len(found) == HASH_BYTES else NO_HASH
+    return stored._replace(last_seq=last_seq, head=head, rows=tuple(rows), bytes=tuple(sizes))
+
+
 def stats_of(connection: sqlite3.Connection) -> Stats:
     """Return the journal at this moment.
 
     Raises:
         sqlite3.Error: the file cannot be read.
     """
-    state = State.of_row(connection.execute(STATE).fetchone())
+    state = state_of(connection)
     (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
     (free,) = connection.execute("PRAGMA freelist_count").fetchone()

@@ -9,22 +9,23 @@ import heapq
 import sqlite3
 from array import array
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from operator import attrgetter
 from pathlib import Path
 from typing import Literal
 
+from gatepost_services.journal.gaps import ranges_of
 from gatepost_services.journal.schema import (
     ALL_CLASSES,
     STATE,
     JournalDamaged,
     State,
+    with_newer,
 )
 from gatepost_services.journal.snapshot import OnBreak, Row, rows_of, said_of, snapshot, told
 from gatepost_services.journal.witness import Seen, read_witness, witness_path
-from gatepost_services.journal.writer import ranges_of
 from gatepost_services.record import NO_HASH, EventClass
 from gatepost_services.sqlite_file import FAILURES
 
@@ -117,6 +118,7 @@ class _Inspection:
         self._rows = [0] * len(ALL_CLASSES)
         self._bytes = [0] * len(ALL_CLASSES)
         self._told = _Told()
+        self._stored = State()  # the account that was written down, some events ago
 
     def find(self, seq: int | None, kind: Kind, text: str) -> None:
         """Take a finding down."""
@@ -147,7 +149,10 @@ class _Inspection:
         """Return the journal's account of itself; a new journal's where it has none."""
         try:
             (row,) = connection.execute(STATE).fetchall()
-            return State.of_row(row)
+            self._stored = State.of_row(row)
+            with suppress(*FAILURES):  # a table that cannot be read is found when it is walked
+                return with_newer(connection, self._stored)
+            return self._stored  # noqa: TRY300 - of what is suppressed above
         except FAILURES as error:
             self.find(None, "state", str(told(path, error)))
         except (ValueError, TypeError) as error:
@@ -172,12 +177,6 @@ class _Inspection:
 
     def check_state(self, state: State) -> None:
         """Check the journal's account of itself against what is there."""
-        if self._last_seq > state.last_seq:
-            self.find(
-                self._last_seq, "state", f"the last number given is {state.last_seq}, so it says"
-            )
-        if self._last_seq == state.last_seq and self._last_hash != state.head:
-            self.find(self._last_seq, "state", "the last event is not the one that was written")
         if self._last_seq < state.last_seq:
             self._check_hole(self._last_seq + 1, state.last_seq, state.pruned)
         if state.pruned > state.last_seq:
@@ -221,6 +220,8 @@ class _Inspection:
             return
         if self._seen is not None and seq == self._seen.last_seq and digest != self._seen.head:
             self.find(seq, "witness", f"event {seq} is not the one that was noted")
+        if seq == self._stored.last_seq and digest != self._stored.head:
+            self.find(seq, "state", "the last event is not the one that was written")
         said = said_of(body)
         if said is None:
             self.find(seq, "hash", f"event {seq} is none that a gate writes")

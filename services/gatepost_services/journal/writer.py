@@ -1,37 +1,40 @@
 """The writer of the journal: append, forget what is delivered, give up what does not fit."""
 
-import json
 import sqlite3
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable
+from contextlib import suppress
 from hashlib import sha256
 from io import FileIO
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from gatepost_services.contract.classes import class_of
+from gatepost_services.journal.gaps import MOST_RANGES, gap_entry, joined, ranges_of
 from gatepost_services.journal.proof import fits, is_as_written, prove
 from gatepost_services.journal.schema import (
     ALL_CLASSES,
     INSERT,
     KIND,
-    STATE,
     UPDATE_STATE,
     JournalDamaged,
+    JournalError,
     State,
     Stats,
+    appended,
     fill,
     merged,
     stats_of,
+    stored_state,
+    with_newer,
 )
 from gatepost_services.journal.witness import Witness, witness_path
-from gatepost_services.record import Entry, EventClass, JsonValue, Record
+from gatepost_services.record import Entry, EventClass, Record
 from gatepost_services.sqlite_file import FAILURES, SqliteWriter, explained
 
-GAP_TYPE = "journal.gap"
 MOST_EVICTED = 1000
-# A gap event names each of its ranges; so many of them fit an event.
-MOST_RANGES = 1000
-_GAP_MARK = GAP_TYPE.encode()
+# What the file comes to is written down each so many events: it would double what each event costs
+# an SD card. So many are counted when the file is opened.
+_STATE_EACH = 256
 Dated = tuple[float, float]  # from and to, POSIX seconds, both inclusive
 EVER: Dated = (-9e999, 9e999)
 NEVER: Dated = (9e999, -9e999)
@@ -81,14 +84,19 @@ class Journal(SqliteWriter):
     ) -> None:
         self._sealer = sealer
         self._begin = begin
+        self._state = self._stored = begin
         self._claim: FileIO | None = None
         super().__init__(
             path, KIND, busy_timeout_s=busy_timeout_s, connection_class=connection_class
         )
         self._witness = Witness(witness_path(path))
         try:
-            self._state = State.of_row(self._read(STATE)[0])
-        except (IndexError, ValueError) as error:
+            self._stored = stored_state(self._connection)
+            self._state = with_newer(self._connection, self._stored)
+        except FAILURES as error:
+            self.close()
+            raise explained(path, KIND, "read", error) from error
+        except (TypeError, ValueError) as error:
             self.close()
             raise JournalDamaged(f"{path}: its state makes no sense") from error
 
@@ -104,6 +112,10 @@ class Journal(SqliteWriter):
 
     def close(self) -> None:
         """Close the file. SQLite then moves everything into the main file and removes the -wal."""
+        if self._state.last_seq != self._stored.last_seq:
+            # Where it cannot be written it is counted, as after a kill.
+            with suppress(JournalError), self._transaction("close") as connection:
+                self._keep_state(connection, self._state)
         super().close()
         self._witness.close()
         if self._claim is not None:
@@ -123,12 +135,28 @@ class Journal(SqliteWriter):
             ValueError: data that JSON cannot hold (NaN, infinity) or more than 48 KiB of it.
         """
         entries = tuple(entries)
-        if entries:
+        is_due = self._state.last_seq + len(entries) - self._stored.last_seq >= _STATE_EACH
+        if len(entries) == 1 and not is_due:
+            self._append_one(entries[0])
+        elif entries:
             rows, state = self._sealed(entries, self._state)
             with self._transaction("append to") as connection:
-                self._write(connection, rows, state)
-            self._settle(state)
+                if is_due:
+                    self._keep_state(connection, state)
+                self._write(connection, rows)
+            self._settle(state, is_stored=is_due)
         return self._state.last_seq
+
+    def _append_one(self, entry: Entry) -> None:
+        """Append as nearly always: one event, one statement, with nothing around it."""
+        was = self._state
+        seq = was.last_seq + 1
+        body = self._sealer.seal(entry, seq, was.head)
+        head = sha256(body).digest()
+        event_class = class_of(entry.type)
+        self._commit("append to", INSERT[event_class], (seq, entry.utc_s, head, body))
+        self._state = appended(was, event_class, head, len(body))
+        self._witness.note(seq, head)
 
     def forget(self, through_seq: int, dated: Dated = NEVER, *, max_rows: int = 1000) -> int:
         """Delete delivered events up to `through_seq`, oldest first; return how many.
@@ -157,7 +185,7 @@ class Journal(SqliteWriter):
                 state = state.changed(each, -len(rows), -sum(size for _, size in rows))
                 state = state._replace(pruned=max([state.pruned, *(seq for seq, _ in rows)]))
             self._keep_state(connection, state)
-        self._state = state
+        self._state = self._stored = state
         return max_rows - left
 
     def evict(
@@ -198,8 +226,9 @@ class Journal(SqliteWriter):
         rows, state = self._sealed((gap,), state)
         with self._transaction("evict from") as connection:
             _delete(connection, event_class, [seq for seq, _ in found[:gone]])
-            self._write(connection, rows, state)
-        self._settle(state)
+            self._keep_state(connection, state)
+            self._write(connection, rows)
+        self._settle(state, is_stored=True)
         return gone
 
     def give_back(self, pages: int) -> None:
@@ -251,7 +280,7 @@ class Journal(SqliteWriter):
                 state = _without(connection, seq, state)
             state = state._replace(head=head)
             self._keep_state(connection, state)
-        self._state = state
+        self._state = self._stored = state
         return [seq for seq in seqs if seq not in told]
 
     def prove(self, count: int, *, whole: bool) -> None:
@@ -314,61 +343,22 @@ class Journal(SqliteWriter):
             sizes[index] += len(body)
         return made, State(last_seq, head, state.pruned, tuple(rows), tuple(sizes), state.dropped)
 
-    def _write(self, connection: sqlite3.Connection, rows: _Rows, state: State) -> None:
-        # First: it is what tells a file in which somebody else wrote.
-        self._keep_state(connection, state)
+    def _write(self, connection: sqlite3.Connection, rows: _Rows) -> None:
         for each, made in zip(ALL_CLASSES, rows, strict=True):
             if made:
                 connection.executemany(INSERT[each], made)
 
     def _keep_state(self, connection: sqlite3.Connection, state: State) -> None:
-        was = self._state
+        was = self._stored
         changed = connection.execute(UPDATE_STATE, (*state.row(), was.last_seq, was.head))
         if changed.rowcount != 1:
             raise JournalDamaged(f"{self._path}: it no longer ends at event {was.last_seq}")
 
-    def _settle(self, state: State) -> None:
+    def _settle(self, state: State, *, is_stored: bool) -> None:
         self._state = state
+        if is_stored:
+            self._stored = state
         self._witness.note(state.last_seq, state.head)
-
-
-def gap_entry(
-    stamp: Entry, ranges: Sequence[tuple[int, int]], event_class: EventClass | None
-) -> Entry:
-    """Return the event that tells which numbers will never come; `stamp` as for `evict`."""
-    data: dict[str, JsonValue] = {
-        **stamp.data,
-        "class": None if event_class is None else event_class.label,
-        "count": sum(through - first + 1 for first, through in ranges),
-        "from": ranges[0][0],
-        "through": ranges[-1][1],
-        "ranges": [list(each) for each in ranges],
-    }
-    return Entry(GAP_TYPE, stamp.at_s, stamp.utc_s, data, stamp.quality)
-
-
-def joined(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Return the same numbers as ranges in order, those that touch made one."""
-    made: list[tuple[int, int]] = []
-    for first, through in sorted(ranges):
-        if made and first <= made[-1][1] + 1:
-            made[-1] = (made[-1][0], max(made[-1][1], through))
-        else:
-            made.append((first, through))
-    return made
-
-
-def ranges_of(body: bytes) -> list[tuple[int, int]]:
-    """Return the numbers that a gap event tells of; none for any other event, or no event."""
-    if _GAP_MARK not in body:
-        return []
-    try:
-        event = json.loads(body)
-        if event["type"] != f"gatepost.{GAP_TYPE}":
-            return []
-        return [(int(first), int(through)) for first, through in event["data"]["ranges"]]
-    except (ValueError, KeyError, TypeError):
-        return []
 
 
 def _without(connection: sqlite3.Connection, seq: int, state: State) -> State:
