@@ -89,7 +89,8 @@ class SqliteWriter(ABC):
 
     def _read(self, sql: str, parameters: tuple[object, ...] = ()) -> list[Any]:
         try:
-            return self._connection.execute(sql, parameters).fetchall()
+            # Not one on which a rollback failed: it would answer with what never came to be.
+            return self._sound_connection().execute(sql, parameters).fetchall()
         except FAILURES as error:
             raise explained(self._path, self._kind, "read", error) from error
 

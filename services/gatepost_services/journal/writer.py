@@ -315,7 +315,7 @@ class Journal(SqliteWriter):
             JournalError: the file cannot be read.
         """
         try:
-            return stats_of(self._connection)
+            return stats_of(self._sound_connection())
         except FAILURES as error:
             raise explained(self._path, KIND, "read", error) from error
 
