@@ -1,6 +1,7 @@
 """What the writers of SQLite files share, where it is not in the tests of each of them."""
 
 import random
+import sqlite3
 
 import pytest
 
@@ -96,3 +97,25 @@ def test_a_file_that_cannot_be_set_aside_is_the_error_that_it_was_with_the_reaso
     with pytest.raises(JournalError, match=r"broken; and it cannot be renamed to file\.db\.broken"):
         set_aside(path, JournalError("broken"))
     assert path.read_text() == "new"
+
+
+class FailingUndo(sqlite3.Connection):
+    """Fails a commit, and the rollback after it."""
+
+    fails = False
+
+    def execute(self, sql, *args):
+        if type(self).fails and sql in {"COMMIT", "ROLLBACK"}:
+            raise sqlite3.OperationalError("disk I/O error")
+        return super().execute(sql, *args)
+
+
+def test_a_change_that_could_not_even_be_undone_is_not_read_as_done(tmp_path):
+    with opened(tmp_path / "journal.db", connection_class=FailingUndo) as journal:
+        journal.append([entry(n) for n in range(3)])
+        FailingUndo.fails = True
+        with pytest.raises(JournalError, match="disk I/O error"):
+            journal.forget(3)
+        FailingUndo.fails = False
+        assert journal.stats().rows[EventClass.LIVE] == 3
+        assert journal.forget(3) == 3
