@@ -145,6 +145,10 @@ class SqliteWriter(ABC):
             # the old connection still believes to be written is not trusted. The new one opens
             # first: were the old one the last to close, the next to open would read the -wal from
             # its bytes, and a batch whose fsync failed would come back.
+            # Had its rollback failed as well, it would hold the lock that the new one needs.
+            with suppress(sqlite3.Error):
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
             fresh = self._open()
             self._connection.close()
             self._connection = fresh
