@@ -232,7 +232,7 @@ def test_an_event_under_another_number_or_in_two_tables_is_told_for_each(journal
         "INSERT INTO alarm SELECT * FROM live WHERE seq = 22",
         "UPDATE telemetry SET seq = 41 WHERE seq = 36",
     )
-    # The figures of two classes do not fit either, nor does the witness.
+    # Behind these stand the figures that do not fit either.
     assert report.broken == 11
     assert [(each.seq, each.kind) for each in report.findings[:6]] == [
         (22, "class"),
