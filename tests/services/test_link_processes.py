@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -18,6 +19,8 @@ SOURCE = event_source("north", "gate-1")
 EVENTS = 5000
 # The hub shares the interpreter with the test, and must not be the bottleneck that is measured.
 BACKLOG, HUB_RATE = 6000, 2000.0
+# Slow enough for any machine's hub, so that nothing queues in the broker.
+SLOW_BACKLOG, SLOW_RATE = 2000, 500.0
 LINK = """
 from pathlib import Path
 from random import Random
@@ -314,29 +317,32 @@ def test_a_new_alarm_overtakes_a_long_backlog_at_once(station, make_mosquitto):
 
 
 def test_live_events_do_not_wait_for_the_backlog(station, make_mosquitto):
+    """Counted in what comes before them, not in seconds, which are the machine's.
+
+    The seconds are in tests/bench/journal_rates.py.
+    """
     broker = make_mosquitto("max_inflight_messages 0")
     broker.start()
-    station.append(BACKLOG)
+    station.append(SLOW_BACKLOG)
     seen = threading.Semaphore(0)
 
     def on_event(event: WireEvent, _is_new: bool) -> None:
-        if event.seq > BACKLOG:
+        if event.seq > SLOW_BACKLOG:
             seen.release()
 
-    delays_s: list[float] = []
+    overtaken_by: list[int] = []
     with subscriber(broker.port, on_event) as hub:
         assert hub.wait_subscribed(DEADLINE_S)
-        with station.link(broker.port, backlog_rate=HUB_RATE) as link:
-            assert hub.wait_received(500, DEADLINE_S)
-            while hub.snapshot().received < BACKLOG - 500:
-                began_s = time.monotonic()
+        with station.link(broker.port, backlog_rate=SLOW_RATE) as link:
+            assert hub.wait_received(100, DEADLINE_S)
+            while (before := hub.snapshot().received) < SLOW_BACKLOG - 500:
                 station.append(1)
                 link.ring()
                 assert seen.acquire(timeout=DEADLINE_S)
-                delays_s.append(time.monotonic() - began_s)
-            assert_all_there(hub, BACKLOG + len(delays_s), duplicates=0)
-    assert len(delays_s) >= 20
-    assert sorted(delays_s)[int(0.99 * len(delays_s))] < 0.25
+                overtaken_by.append(hub.snapshot().received - before - 1)
+            assert_all_there(hub, SLOW_BACKLOG + len(overtaken_by), duplicates=0)
+    assert len(overtaken_by) >= 5
+    assert median(overtaken_by) < SLOW_RATE / 4
 
 
 def test_the_link_stays_small_while_it_drains(station, make_mosquitto, run_python, tmp_path):
