@@ -104,6 +104,8 @@ def main() -> int:
     for scenario in scenarios:
         print("\n" + "\n".join(tables.scenario_table(outcomes, scenario)), flush=True)
     print("\n" + "\n".join(tables.ratios(outcomes)))
+    if (accepting := tables.accepting(outcomes)) is not None:
+        print(f"  {accepting}")
     print_syncs(peers)
     third_party = [peer.name for peer in peers if peer.is_third_party]
     verdicts = tables.verdicts(outcomes, lineup.WINDOW, third_party)
