@@ -1,7 +1,8 @@
 """The built wheel, in a clean environment away from the checkout, runs the tests.
 
-Once for each supported Python on this machine. The tests are copied without this folder; nothing
-of the checkout is on the path.
+Once for each supported Python on this machine; the one that runs the checkout's tests runs only
+some of them again. The tests are copied without this folder; nothing of the checkout is on the
+path.
 """
 
 import os
@@ -18,6 +19,8 @@ ROOT = Path(__file__).parents[2]
 OURS = {"gatepost", "gatepost_hal", "gatepost_services", "gatepost_config"}
 VERSIONS = ("3.11", "3.12", "3.13")
 TEST_TOOLS = ("pytest>=8.3", "hypothesis>=6.100")
+# What a wheel can lack or break, for a Python that has run all the tests already.
+SOME = ("tests/config", "tests/contract", "tests/hal", "tests/scenario/test_demo.py")
 
 
 def interpreter(version):
@@ -98,5 +101,7 @@ def test_the_installed_wheel_runs_the_tests(wheel, tmp_path, version):
     assert where.startswith(str(tmp_path / "venv"))
     assert run(str(bin_folder / "gatepost"), "--version", cwd=away).startswith("gatepost ")
     away_from_it = ("-m", "not packaging")  # the few that compare with files of the checkout
-    told = run(own_python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *away_from_it, cwd=away)
+    chosen = SOME if version == f"{sys.version_info.major}.{sys.version_info.minor}" else ()
+    command = (own_python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *away_from_it, *chosen)
+    told = run(*command, cwd=away)
     assert " passed" in told.splitlines()[-1]
