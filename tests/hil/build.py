@@ -7,6 +7,7 @@ installed. The guest has no disk of its own: it runs on the host's file system, 
 import gzip
 import hashlib
 import os
+import platform
 import shutil
 import subprocess
 from pathlib import Path
@@ -69,6 +70,8 @@ def guest() -> Guest:
     Raises:
         NoGuestError: it cannot be built here.
     """
+    if platform.machine() != "x86_64":
+        raise NoGuestError("the guest is for amd64, and runs on the host's own programs")
     missing = [package for tool, package in TOOLS.items() if not found(tool)]
     if missing:
         raise NoGuestError(f"missing here: apt-get install {' '.join(missing)}")
