@@ -167,7 +167,11 @@ class GpioLane:
             return
         with ExitStack() as closing:  # each one, also when another fails; the last entered first
             while self._devices:
-                closing.callback(self._devices.pop(0).close)
+                device = self._devices.pop(0)
+                closing.callback(device.close)
+                if isinstance(device, DigitalInputDevice):
+                    # Its `close` leaves lgpio's callback, which fails on the next lane's edges.
+                    closing.callback(setattr, device.pin, "when_changed", None)
             # The timer must find nothing more to do on a line that is no longer ours.
             closing.callback(self.lamps.show, frozenset())
             closing.callback(self.buzzer.play, ())

@@ -5,7 +5,7 @@ The stand-in knows what a kernel line does: it has a mode and a level, and a cla
 
 import sys
 from collections import defaultdict
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 from gpiozero.pins.local import LocalPiFactory
@@ -31,6 +31,7 @@ class StandInLgpio(ModuleType):
         self.is_output = {}
         self.levels = {}
         self.driven = []  # (line, level) each time that an output has a level, also the same one
+        self.listening = []  # lines with a callback, once for each
 
     def gpiochip_open(self, _chip):
         return 1
@@ -64,11 +65,9 @@ class StandInLgpio(ModuleType):
     def gpio_set_debounce_micros(self, _handle, _line, _duration_us):
         pass
 
-    def callback(self, *_arguments):
-        return self
-
-    def cancel(self):
-        pass
+    def callback(self, _handle, line, _edges, _called):
+        self.listening.append(line)
+        return SimpleNamespace(cancel=lambda: self.listening.remove(line))
 
     def _drive(self, line, level):
         self.levels[line] = int(level)
@@ -150,6 +149,14 @@ def test_a_lane_that_closes_energises_no_active_low_relay(lgpio, make_lane):
     assert levels_of(lgpio, ENTRY)[-1] == 1
     assert set(levels_of(lgpio, EXIT)) == {1}
     assert not lgpio.is_output[ENTRY]
+
+
+def test_a_lane_that_closes_leaves_no_callback_behind(lgpio, make_lane):
+    """An edge for one of a lane that is gone ends lgpio's only thread, and all edges with it."""
+    lane = make_lane(active_high=True)
+    assert sorted(lgpio.listening) == sorted(PINS.inputs.values())
+    lane.close()
+    assert lgpio.listening == []
 
 
 def test_gpiozero_alone_would_energise_it_at_every_start(lgpio):

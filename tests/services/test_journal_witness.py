@@ -4,7 +4,7 @@ from gatepost_services.contract.classes import CLASS_OF
 from gatepost_services.contract.events import Envelope
 from gatepost_services.journal import Entry
 from gatepost_services.journal.witness import Seen, Witness, read_witness
-from gatepost_services.record import EventClass
+from gatepost_services.record import NO_HASH, EventClass
 
 ENVELOPE = Envelope("north", "gate-1", "boot-1")
 # One of each class, in their order.
@@ -18,6 +18,21 @@ def test_the_witness_tells_what_was_noted_last(tmp_path):
     witness.note(42, b"b" * 32)
     witness.close()
     assert read_witness(tmp_path / "head") == Seen(42, b"b" * 32)
+
+
+def test_a_power_cut_right_after_the_first_event_leaves_a_witness_that_can_be_read(
+    tmp_path, monkeypatch
+):
+    path = tmp_path / "head"
+    on_disk = []
+    monkeypatch.setattr("os.fsync", lambda _: on_disk.append(path.read_bytes()))
+    witness = Witness(path)
+    witness.note(1, b"a" * 32)
+    witness.close()
+    path.write_bytes(on_disk[-1])
+    assert read_witness(path) == Seen(0, NO_HASH)
+    Witness(path).close()
+    assert len(on_disk) == 1  # that was for a new file; an old one waits for nothing
 
 
 def test_no_changed_byte_of_it_is_believed(tmp_path):

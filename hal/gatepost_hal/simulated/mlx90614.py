@@ -28,14 +28,24 @@ _AMBIENT, _OBJECT = 0x06, 0x07
 _EEPROM = 0x20  # opcode of cell 0, page 17
 _EMISSIVITY = _EEPROM | 0x04
 _CONFIG = _EEPROM | 0x05
+# Configuration 1: FIR 1024 in bits 10 to 8, IIR 100 % in bits 2 to 0.
+_CONFIG_FACTORY = 0x9FB4
+# As delivered, the identity apart: what a customer may write, and nothing else (page 16).
+_DELIVERED = {
+    _EEPROM | 0x00: 0x9993,
+    _EEPROM | 0x01: 0x62E3,
+    _EEPROM | 0x02: 0x0201,
+    _EEPROM | 0x03: 0xF71C,
+    _EMISSIVITY: 0xFFFF,
+    _CONFIG: _CONFIG_FACTORY,
+    _EEPROM | 0x0E: 0xBE5A,
+}
 _ERROR_FLAG = 0x8000
 # What the registers can hold, flag aside (page 30).
 _LEAST_AND_MOST = {_AMBIENT: (0x2DE4, 0x4DC4), _OBJECT: (0x27AD, 0x7FFF)}
 
 _IIR_GAIN = {4: 1.0, 5: 0.8, 6: 2 / 3, 7: 4 / 7, 0: 0.5, 1: 0.25, 2: 1 / 6, 3: 0.125}  # page 15
-_FIR_LENGTH = {4: 128, 5: 256, 6: 512, 7: 1024}
-# Configuration 1: FIR 1024 in bits 10 to 8, IIR 100 % in bits 2 to 0.
-_CONFIG_FACTORY = 0x9FB4
+_FIR_LENGTH = {code: 8 << code for code in range(8)}
 # Seconds between two results with a shorter FIR than the factory's 1024, by the letter of the code
 # that names the kind: single zone, dual zone, gradient compensated.
 _XA_S, _XC_S = {128: 0.029, 256: 0.037, 512: 0.054}, {128: 0.047, 256: 0.058, 512: 0.084}
@@ -122,8 +132,9 @@ class SimulatedMlx90614:
         self._filtered_c: float | None = None
         self._fault: ChipFault | None = None
         self._frozen: dict[int, int] = {}
-        self.eeprom = {_CONFIG: _CONFIG_FACTORY, _EMISSIVITY: 0xFFFF, _EEPROM | 0x0E: 0xBE5A}
-        self.eeprom |= {_EEPROM | 0x1C | i: self._random.getrandbits(16) for i in range(4)}
+        self.eeprom = _DELIVERED | {
+            _EEPROM | 0x1C | i: self._random.getrandbits(16) for i in range(4)
+        }
         self._room_c = room_c
         self._die = _Die(room_c + _SELF_HEATING_C, room_c + _SELF_HEATING_C, world.now_s())
         self.supply_v = supply_v
@@ -177,6 +188,11 @@ class SimulatedMlx90614:
         self._powered_at_s = self._next_update_s = self._world.now_s()
         self._filtered_c = None
         self._die = _Die(self._room_c, self._room_c + _SELF_HEATING_C, self._powered_at_s)
+
+    def write(self, command: int, word: int) -> None:
+        """Take a word with a good PEC for a cell: a writable one, erased (written 0) before."""
+        if command in _DELIVERED and not (word and self.eeprom[command]):
+            self.eeprom[command] = word
 
     def word(self, command: int) -> int:
         """Return the 16-bit word that the part would send for a register, flag included."""
@@ -299,9 +315,8 @@ class SimulatedI2cBus:
                 return command
             case [command, low, high, pec]:  # write word
                 word = high << 8 | low
-                good = pec == write_word_pec(self._address, command, word)
-                if good and command in self._chip.eeprom:
-                    self._chip.eeprom[command] = word
+                if pec == write_word_pec(self._address, command, word):
+                    self._chip.write(command, word)
                     return None
             case _:
                 pass
@@ -328,9 +343,10 @@ class SimulatedI2cBus:
         bit = self.flip(self.transfers)
         if bit is not None:
             _flip(answer, bit)
+        beyond = b"\x00" if self._chip.fault is ChipFault.ALL_ZEROS else b"\xff"
         for index in range(message.len):
-            # Past its last byte nobody drives the line: ones.
-            message.buf[index] = bytes(answer[index : index + 1]) or b"\xff"
+            # Past its last byte nobody drives the line: ones, but for a short.
+            message.buf[index] = bytes(answer[index : index + 1]) or beyond
 
 
 def _flip(answer: bytearray, bit: int) -> None:

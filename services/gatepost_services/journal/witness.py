@@ -9,12 +9,13 @@ import fcntl
 import os
 import re
 from binascii import crc32
+from contextlib import suppress
 from io import FileIO
 from pathlib import Path
 from typing import NamedTuple
 
 from gatepost_services.journal.schema import JournalError
-from gatepost_services.record import HASH_BYTES
+from gatepost_services.record import HASH_BYTES, NO_HASH
 
 _LINE = re.compile(rb"(([0-9]{19}) ([0-9a-f]{%d})) ([0-9a-f]{8})\n" % (2 * HASH_BYTES))
 _MODE = 0o600
@@ -73,7 +74,8 @@ def claimed(path: Path) -> FileIO | None:
 class Witness:
     """The pen. Never raises: what it cannot write it leaves out, and the journal is none the less.
 
-    Creates the file when there is none.
+    Creates the file when there is none, and waits for the disk that one time: a power cut in the
+    next half minute would leave it empty, and what is noted later goes over what is there.
     """
 
     def __init__(self, path: Path) -> None:
@@ -81,6 +83,11 @@ class Witness:
             self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, _MODE)
         except OSError:
             self._fd = -1
+            return
+        with suppress(OSError):
+            if not os.fstat(self._fd).st_size:
+                self.note(0, NO_HASH)
+                os.fsync(self._fd)
 
     def note(self, last_seq: int, head: bytes) -> None:
         """Write down how far the journal goes, after it went there."""
