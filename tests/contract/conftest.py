@@ -1,8 +1,8 @@
 """The hal contract: one suite for every kind of device, run on each bench that is there.
 
 A bench is a lane's devices together with the hand that works them from outside: it warms the
-scene, closes contacts, breaks wires, looks at relay levels. Today there is the simulated one;
-the bench of real kernel devices implements the same `Bench` and joins `BENCHES`.
+scene, closes contacts, breaks wires, looks at relay levels. The simulated one is everywhere; that
+of real kernel devices joins it where they are, in the guest of tests/hil.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,6 +16,8 @@ from gatepost_hal.simulated.lane import PINS, SimulatedLane
 from gatepost_hal.simulated.mlx90614 import ChipFault
 from gatepost_hal.simulated.world import World
 
+from .kernel_bench import LINES, KernelBench
+
 
 class Bench(Protocol):
     gpio: GpioLane
@@ -28,7 +30,6 @@ class Bench(Protocol):
     def bounce_contact(self, name: InputName, *, times: int, gap_s: float) -> None: ...
     def cut_wire(self, name: InputName) -> None: ...
     def lose_edges(self, name: InputName) -> None: ...
-    def send(self, data: bytes) -> None: ...
     def is_released(self, direction: Direction) -> bool: ...
     def pulses(self, direction: Direction) -> int: ...
     def lit(self) -> frozenset[Lamp]: ...
@@ -73,9 +74,6 @@ class SimulatedBench:
     def lose_edges(self, name: InputName) -> None:
         self._lane.contacts[name].lose_edges()
 
-    def send(self, data: bytes) -> None:
-        self._lane.reader.send(data)
-
     def is_released(self, direction: Direction) -> bool:
         return self._lane.is_released(direction)
 
@@ -99,7 +97,9 @@ class SimulatedBench:
         self._lane.close()
 
 
-BENCHES = {"simulated": SimulatedBench}
+BENCHES: dict[str, Callable[[LanePins], Bench]] = {"simulated": SimulatedBench}
+if LINES.exists():
+    BENCHES["kernel"] = KernelBench
 # One suite for both kinds of relay board.
 BOARDS = {"high": PINS, "low": PINS._replace(relay_active_high=False)}
 

@@ -4,6 +4,7 @@ Everything comes from Debian's archive and lands in the checkout's ignored `.cac
 installed. The guest has no disk of its own: it runs on the host's file system, with memory on top.
 """
 
+import compileall
 import gzip
 import hashlib
 import os
@@ -17,6 +18,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 CACHE = ROOT / ".cache" / "hil"
 SOURCES = HERE / "guest"
+PYTHON = ("firmware", "hal", "services", "config", "tests/hil")
 
 # Loaded in this order, each with what it needs.
 LOADED = (
@@ -72,6 +74,9 @@ def guest() -> Guest:
     """
     if platform.machine() != "x86_64":
         raise NoGuestError("the guest is for amd64, and runs on the host's own programs")
+    # The guest cannot keep what its Python compiles, and would take seconds for it at each boot.
+    for folder in PYTHON:
+        compileall.compile_dir(ROOT / folder, quiet=2)
     missing = [package for tool, package in TOOLS.items() if not found(tool)]
     if missing:
         raise NoGuestError(f"missing here: apt-get install {' '.join(missing)}")

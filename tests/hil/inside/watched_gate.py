@@ -1,0 +1,110 @@
+"""Run in the guest by tests/hil/test_watchdog.py: a gate with the machine's watchdog, and its end.
+
+`python -m tests.hil.inside.watched_gate STORY`. Tells on the console what is done, and each change
+of the exit relay, with instants of this machine.
+"""
+
+import signal
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from threading import Event
+
+from . import lane
+from .lane import PINS
+from .processes import GATEPOST, Process, prepare, run
+
+TIMEOUT_S = 5  # the least that the settings take
+HOLD_S = 2.0
+_HANGING = (str(Path(__file__).with_name("hanging_gate.py")),)
+_START_S = 120.0
+_POLL_S = 0.002
+_SETTINGS = f"""
+[watchdog]
+device = "/dev/watchdog"
+timeout_s = {TIMEOUT_S}
+[turnstile]
+release_hold_s = {HOLD_S}
+"""
+
+
+def tell(words: str) -> None:
+    print(f"{time.monotonic():.3f} {words}", flush=True)
+
+
+def watch() -> None:
+    """Tell the relay's level at each change, whatever becomes of the gate."""
+    was = 0
+    while True:
+        if (now := lane.level(PINS.exit_relay)) != was:
+            was = now
+            tell(f"relay {now}")
+        Event().wait(_POLL_S)
+
+
+def start(config: Path, program: tuple[str, ...] = GATEPOST) -> Process:
+    """Start the gate and wait until its loop turns, which the exit button shows."""
+    gate = run(config, "run", program)
+
+    def answers() -> bool:
+        assert gate.poll() is None, (config.parent / "run.log").read_text()
+        # Pressed again and again: the gate may not have been there yet.
+        lane.open_(PINS.exit_button)
+        Event().wait(0.1)
+        lane.close(PINS.exit_button)
+        Event().wait(0.3)
+        return bool(lane.level(PINS.exit_relay))
+
+    lane.wait_until(answers, "the exit relay, after the button", _START_S)
+    lane.open_(PINS.exit_button)
+    return gate
+
+
+def stopped_in_good_order(config: Path) -> None:
+    gate = start(config)
+    gate.send_signal(signal.SIGTERM)
+    tell(f"ended with {gate.wait(30.0)}")
+    Event().wait(TIMEOUT_S + 2.0)
+    tell("the machine lives")
+
+
+def killed(config: Path) -> None:
+    gate = start(config)
+    tell("kills")
+    gate.kill()
+    gate.wait()
+    tell("killed")
+
+
+def stopped(config: Path) -> None:
+    gate = start(config)
+    tell("stops")
+    gate.send_signal(signal.SIGSTOP)
+
+
+def hung(config: Path) -> None:
+    gate = start(config, _HANGING)
+    tell("hangs")
+    gate.send_signal(signal.SIGUSR1)
+    lane.wait_until(lambda: not lane.level(PINS.exit_relay), "the relay falls by itself")
+    state = Path(f"/proc/{gate.pid}/stat").read_text().rpartition(") ")[2][0]
+    tell(f"the process is {state}")
+
+
+STORIES = {story.__name__: story for story in (stopped_in_good_order, killed, stopped, hung)}
+
+
+def main(names: list[str]) -> None:
+    lane.rest()
+    lane.show(lane.ROOM_C)
+    threading.Thread(target=watch, daemon=True).start()
+    config = prepare(Path(tempfile.mkdtemp()), _SETTINGS)
+    for name in names:
+        STORIES[name](config)
+    Event().wait(12.0 * TIMEOUT_S)
+    tell("the watchdog did not bite")
+
+
+main(sys.argv[1:])

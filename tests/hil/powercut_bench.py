@@ -1,0 +1,259 @@
+"""The disk and the server that live on from power cut to power cut."""
+
+import json
+import queue
+import shutil
+import subprocess
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
+from hashlib import sha256
+from pathlib import Path
+from random import Random
+from typing import Any, Literal, Self
+
+from gatepost.demo.broker import Address, LocalBroker
+from gatepost_services.contract.events import WireEvent, event_source
+from gatepost_services.hub.subscriber import Subscriber
+from gatepost_services.hub.tally import Tally
+
+from .build import Guest, found
+from .lossy_disk import Counts
+from .machine import GuestError
+from .powercut_boot import Boot
+from .powercut_ledger import Ledger
+
+Control = Literal["", "nobarrier", "nosync"]
+SITE, GATE = "bench", "lane-1"
+SOURCE = event_source(SITE, GATE)
+IMAGE_BYTES = 64 * 1024 * 1024
+# Of the load's own journal, how many events stay that it could have forgotten.
+_KEPT_EVENTS = 200
+# When the power goes: while the file system recovers and is looked at, while gate and link start,
+# at work, after some people have walked, or once the server has what this boot began with.
+_MOMENTS = ("mount", "start", "start", "work", "work", "work", "hands", "hands", "link")
+
+
+class PowerCutError(AssertionError):
+    """What must hold does not; the message says what, where, and how to see it again."""
+
+
+class _Receipts(Tally):
+    """The server's tally, which keeps what came for the ledger."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.queue: queue.SimpleQueue[tuple[int, str, str, Mapping[str, object]]]
+        self.queue = queue.SimpleQueue()
+
+    def add(self, event: WireEvent, payload: bytes | None = None, stream: str = "") -> bool:
+        digest = sha256(payload or b"").hexdigest()
+        self.queue.put((event.seq, digest, event.type, event.data))
+        return super().add(event, payload, stream)
+
+
+class Bench:
+    """One disk and one server, for as many cycles as wanted.
+
+    Args:
+        built: what to boot.
+        folder: for image, sockets and logs.
+        seed: decides on every cut: when, and what of the cache is lost. The moment within the
+            guest is the machine's own, so that a cycle repeats in kind and not to the sector.
+        control: takes the flushes away. "nobarrier": the file system sends none; "nosync": the
+            writer of the load asks for none.
+    """
+
+    def __init__(self, built: Guest, folder: Path, *, seed: int, control: Control = "") -> None:
+        self._built, self._folder = built, folder
+        self._seed, self._control = seed, control
+        self.ledger = Ledger()
+        self.moments: Counter[str] = Counter()
+        self.disk_counts = Counts()
+        self.cycles = 0
+        self._load_delivered_seq = 0
+        self._image = folder / "image"
+        self._receipts = _Receipts()
+        self._broker = LocalBroker(folder)
+        self._server = Subscriber(
+            host="127.0.0.1",
+            port=self._broker.address.port,
+            protocol=self._broker.address.protocol,
+            client_id="server",
+            tally=self._receipts,
+        )
+        self._closing = ExitStack()
+
+    def __enter__(self) -> Self:
+        with self._image.open("wb") as file:
+            file.truncate(IMAGE_BYTES)
+        lazy = "lazy_itable_init=0,lazy_journal_init=0"
+        mkfs = found("mkfs.ext4") or "mkfs.ext4"
+        subprocess.run([mkfs, "-q", "-F", "-E", lazy, self._image], check=True)
+        self._broker.start()
+        self._closing.callback(self._broker.stop)
+        self._closing.enter_context(self._server)
+        if not self._server.wait_subscribed(30.0):
+            raise PowerCutError("the server cannot subscribe at the broker")
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._closing.close()
+
+    def cycle(self) -> None:
+        """Boot, judge what the last cut left, work, and cut.
+
+        Raises:
+            PowerCutError: something was lost, or is not as it must be.
+            GuestError: the guest did not come as far as it should have.
+        """
+        self.cycles += 1
+        chance = Random(f"{self._seed} {self.cycles}")
+        moment = "link" if self.cycles == 1 else chance.choice(_MOMENTS)
+        self.moments[moment] += 1
+        with self._boot(moment) as boot:
+            try:
+                boot.run_until(moment, chance)
+                boot.cut(chance)
+            except GuestError:
+                self._raise_problems()  # they are why
+                raise
+        self._raise_problems()
+
+    def settle(self) -> None:
+        """Boot once more, judge, and see that in the end the server has everything.
+
+        Raises:
+            PowerCutError, GuestError: as `cycle`.
+        """
+        self.cycles += 1
+        with self._boot("settle") as boot:
+            boot.wait_at_rest()
+            last_seq = max(self.ledger.books["gate"].hashes)
+            boot.wait_server(last_seq)
+            boot.cut(Random(self._seed))
+        tally = self._server.snapshot()
+        wrong = {"breaks": tally.breaks, "malformed": tally.malformed, "gone": tally.gone}
+        self.ledger.problems += [f"server: {n} {what}" for what, n in wrong.items() if n]
+        self._raise_problems()
+
+    def figures(self) -> dict[str, object]:
+        """Return what was done and found so far."""
+        books, tally = self.ledger.books, self._server.snapshot()
+        return {
+            "cycles": self.cycles,
+            "moments": dict(self.moments),
+            "acknowledged": {name: book.acknowledged for name, book in books.items()},
+            "received": tally.received,
+            "received_again": tally.duplicates,
+            "lost": {name: book.lost for name, book in books.items()},
+            "judged": self.ledger.verdicts,
+            "safe_starts": self.ledger.at_rest,
+            "file_system_recoveries": self.ledger.recoveries,
+            "states": self.ledger.states,
+            "disk": self.disk_counts._asdict(),
+        }
+
+    def count(self, counts: Counts) -> None:
+        """Add what a disk counted."""
+        self.disk_counts = Counts(*map(sum, zip(self.disk_counts, counts, strict=True)))
+
+    def judge(self, verdict: Mapping[str, Any]) -> None:
+        """Hold a verdict against everything known by now."""
+        self.take_receipts()
+        has = self._server.snapshot().complete_through.get(SOURCE, 0)
+        self.ledger.judge(verdict, {"gate": has, "load": self._load_delivered_seq})
+
+    def take_receipts(self) -> None:
+        """Note what the server has received."""
+        with suppress(queue.Empty):
+            while True:
+                self.ledger.receive(*self._receipts.queue.get_nowait())
+
+    def wait_server(self, seq: int, timeout_s: float) -> bool:
+        """Wait until the server has everything through a number; return whether it does."""
+        return self._server.wait_until(
+            lambda tally: tally.complete_through.get(SOURCE, 0) >= seq, timeout_s
+        )
+
+    def _boot(self, moment: str) -> Boot:
+        shutil.copy(self._image, self._folder / "image.before")
+        share = self._folder / "share"
+        shutil.rmtree(share, ignore_errors=True)
+        share.mkdir()
+        (share / "gatepost.toml").write_text(_settings(self._broker.address))
+        last_seq = self.ledger.books["load"].last_seq
+        self._load_delivered_seq = max(self._load_delivered_seq, last_seq - _KEPT_EVENTS)
+        cycle = {
+            "seed": f"{self._seed} {self.cycles}",
+            "mount_options": "barrier=0" if self._control == "nobarrier" else "data=ordered",
+            "is_synchronous": self._control != "nosync",
+            "writes_at_once": moment == "start",
+            "enters_first": moment == "hands",
+            "load_delivered_seq": self._load_delivered_seq,
+        }
+        (share / "cycle.json").write_text(json.dumps(cycle))
+        return Boot(self, self._built, self._image, share)
+
+    def _raise_problems(self) -> None:
+        if self.ledger.problems:
+            command = f"-m tests.hil.powercut --seed {self._seed} --cycles {self.cycles}"
+            told = "\n".join(self.ledger.problems[:20])
+            raise PowerCutError(
+                f"cycle {self.cycles}, {self._folder}/image.before as it was before this boot; "
+                f"again with {command}:\n{told}"
+            )
+
+
+def _settings(broker: Address) -> str:
+    disk = "/run/disk"
+    return f"""
+[gate]
+site = "{SITE}"
+name = "{GATE}"
+[lane]
+refused_show_s = 1.0
+[passback]
+mode = "soft"
+[screening]
+samples = 5
+[sensor]
+calibration = "factory"
+warm_up_s = 0
+[pins]
+tamper = 26
+[reader]
+device = "/run/entry-reader"
+exit_device = "/run/exit-reader"
+[journal]
+max_events = 1000
+min_free_megabytes = 10
+append_deadline_s = 5.0
+[link]
+broker_host = "10.0.2.2"
+broker_port = {broker.port}
+mqtt_version = "{broker.protocol}"
+reconnect_max_s = 1.0
+backlog_rate = 0
+[paths]
+gate_dir = "{disk}/gate"
+link_dir = "{disk}/link"
+run_dir = "/run/gatepost"
+roster = "{disk}/roster.csv"
+calibration_dir = "{disk}/calibration"
+"""
+
+
+def run_control(built: Guest, folder: Path, control: Control, *, seed: int, cycles: int) -> str:
+    """Return what the bench finds on a disk that is not flushed.
+
+    Raises:
+        PowerCutError: it finds nothing, and so proves nothing.
+    """
+    with Bench(built, folder, seed=seed, control=control) as bench:
+        for _ in range(cycles):
+            try:
+                bench.cycle()
+            except PowerCutError as error:
+                return str(error)
+    raise PowerCutError(f"{control}: nothing was lost in {cycles} cycles; this proves nothing")
