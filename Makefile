@@ -7,13 +7,14 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 CODE := firmware hal services config tests
 
-.PHONY: help demo test check hil verify mutants bench kills picture clean
+.PHONY: help demo test check emulator hil powercut verify mutants bench kills picture clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo     a whole gate on this computer: lane, both processes, broker, subscriber"
 	@echo "make test     format, lint, types, import rules, and every test (TESTS=path for some)"
 	@echo "make hil      the drivers and the whole gate on real kernel devices, in an emulator"
+	@echo "make powercut cuts the power of a gate with a disk that forgets what was not flushed"
 	@echo "make verify   S1 to S9 in every state that a lane can reach"
 	@echo "make mutants  plants faults in a copy of the core: each must be caught"
 	@echo "make bench    figures, each beside what it is measured against"
@@ -66,14 +67,20 @@ test: check
 	@mkdir -p .cache
 	$(BIN)/python -m pytest $(if $(TESTS),$(TESTS),--cov --cov-report=term)
 
+POWERCUT ?= --cycles 500
 HIL_TOOLS := qemu-system-x86 ipxe-qemu busybox-static cpio kmod gcc make patch xz-utils
 
-hil: $(VENV)/hil
+emulator: $(VENV)/hil
 	@.ci/need "for tool in qemu-system-x86_64 busybox cpio modprobe gcc make patch xz; do \
 		PATH=$$PATH:/usr/sbin:/sbin command -v \$$tool || exit 1; done" "$(HIL_TOOLS)" optional
 	@$(MOSQUITTO)
 	@mkdir -p .cache
+
+hil: emulator
 	$(BIN)/python -m pytest $(if $(TESTS),$(TESTS),tests/hil)
+
+powercut: emulator
+	$(BIN)/python -m tests.hil.powercut $(POWERCUT)
 
 verify: $(VENV)/demo
 	$(BIN)/gatepost verify

@@ -89,7 +89,6 @@ def visits(kernel: Trace) -> list[float]:
         lane.wait_until(lambda: not lane.level(PINS.entry_relay), "the end of the release")
         text = kernel.text()
         up_s = first_up(kernel.changes(PINS.entry_relay, text=text), PINS.entry_relay, 0.0)
-        print(text[:1500], up_s, flush=True)
         took_s.append(
             up_s - max(at_s for at_s in map(float, _TRANSFER.findall(text)) if at_s < up_s)
         )
