@@ -5,7 +5,6 @@ to /dev/ttyS1 in there is what the scanner reads. No byte comes from the host, s
 stays what it is.
 """
 
-import tempfile
 import time
 from pathlib import Path
 from threading import Event
@@ -17,10 +16,12 @@ _DELETED_S = 30.0
 _POLL_S = 0.05
 
 
-def scanner_devices() -> tuple[str, ...]:
-    """Return QEMU's arguments for the scanner and the wire."""
-    # A Unix socket's path must be short; pytest's folders are not.
-    wire = Path(tempfile.mkdtemp(prefix="hil")) / "wire"
+def scanner_devices(folder: Path) -> tuple[str, ...]:
+    """Return QEMU's arguments for the scanner and the wire, a socket in a folder of a short path.
+
+    (A Unix socket's path has 107 characters at most.)
+    """
+    wire = folder / "wire"
     return (
         *("-device", "qemu-xhci,id=usb"),
         *("-chardev", f"socket,id=scanned,path={wire},server=on,wait=off"),

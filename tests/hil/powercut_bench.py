@@ -147,6 +147,7 @@ class Bench:
             "received": tally.received,
             "received_again": tally.duplicates,
             "lost": {name: book.lost for name, book in books.items()},
+            "deleted_after_delivery": {name: book.pruned for name, book in books.items()},
             "judged": self.ledger.verdicts,
             "safe_starts": self.ledger.at_rest,
             "file_system_recoveries": self.ledger.recoveries,

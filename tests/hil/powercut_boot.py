@@ -16,7 +16,7 @@ from .lossy_disk import Counts, LossyDisk
 from .machine import GuestError, Machine
 from .powercut_ledger import Ledger
 
-_BOOT_S, _START_S, _WORK_S = 120.0, 180.0, 120.0
+_CONNECT_S, _BOOT_S, _START_S, _WORK_S = 30.0, 120.0, 180.0, 120.0
 _CACHE_S = 2.0  # how long a cut waits for a cache that fills
 _SCRIPT = """
 busybox ip addr add 10.0.2.15/24 dev eth0
@@ -53,13 +53,18 @@ class Boot:
     def __init__(self, keeper: Keeper, built: Guest, image: Path, share: Path) -> None:
         self._keeper, self._share = keeper, share
         self._told: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
-        self._closing = ExitStack()
-        folder = image.parent
-        disk_at, out_at = folder / "disk.sock", folder / "out.sock"
+        with ExitStack() as undone:
+            self._start(undone, built, image)
+            self._closing = undone.pop_all()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _start(self, closing: ExitStack, built: Guest, image: Path) -> None:
+        disk_at, out_at = image.with_name("disk.sock"), image.with_name("out.sock")
         for path in (disk_at, out_at):
             path.unlink(missing_ok=True)
-        self._disk = self._closing.enter_context(LossyDisk(image, disk_at))
-        listener = self._closing.enter_context(socket.socket(socket.AF_UNIX))
+        self._disk = closing.enter_context(LossyDisk(image, disk_at))
+        listener = closing.enter_context(socket.socket(socket.AF_UNIX))
         listener.bind(str(out_at))
         listener.listen()
         devices = [
@@ -69,12 +74,13 @@ class Boot:
             *("-chardev", f"socket,id=out,path={out_at}"),
             *("-device", "virtio-serial-pci", "-device", "virtserialport,chardev=out,name=out"),
         ]
-        self._machine = Machine(built, share, _SCRIPT, devices=devices)
-        self._closing.callback(self._machine.kill)
-        listener.settimeout(30.0)
-        self._out, _ = listener.accept()
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
+        self._machine = Machine(built, self._share, _SCRIPT, devices=devices)
+        closing.callback(self._machine.kill)
+        listener.settimeout(_CONNECT_S)
+        try:
+            self._out, _ = listener.accept()
+        except TimeoutError:
+            raise self._failed(f"QEMU does not connect in {_CONNECT_S:.0f} s") from None
 
     def __enter__(self) -> Self:
         return self

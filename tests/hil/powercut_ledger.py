@@ -18,7 +18,7 @@ class Book:
         self.hashes: dict[int, str] = {}
         self.held: set[int] = set()
         self.acknowledged = self.lost = 0
-        self.last_seq = 0
+        self.last_seq = self.pruned = 0
 
     def acknowledge(self, rows: Iterable[Row]) -> list[str]:
         """Note that these are durable, said outside of the guest; return what is wrong with it."""
@@ -52,7 +52,7 @@ class Book:
             problems += self._see(seq, digest)
         # What is read after a cut stands on the platter.
         self.held = set(rows)
-        self.last_seq = found["last_seq"]
+        self.last_seq, self.pruned = found["last_seq"], pruned
         return problems
 
     def _see(self, seq: int, digest: str) -> list[str]:

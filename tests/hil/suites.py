@@ -1,5 +1,6 @@
 """Runs tests of this checkout in the guest, and reads what became of each."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -21,7 +22,7 @@ class Outcomes(NamedTuple):
 def inside(arguments: str, to: str = "outcomes.xml") -> str:
     """Return the script's line that runs these tests; the share has the outcomes afterwards."""
     # No test in there uses a plugin, and to load them costs seconds at this speed.
-    python = "PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $PYTHON"
+    python = "PYTHONHASHSEED=0 PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $PYTHON"
     return f"{python} {_PYTEST} --tb=short --junitxml=/mnt/{to} {arguments}\n"
 
 
@@ -40,7 +41,11 @@ def read(path: Path) -> Outcomes:
 def collected(path: Path, expression: str = "") -> set[str]:
     """Return the tests that are in a file here, on the host."""
     command = [sys.executable, *_PYTEST.split(), "--collect-only", "-k", expression, str(path)]
-    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    # Some names have sets in them: the same order as in the guest.
+    environment = {**os.environ, "PYTHONHASHSEED": "0"}
+    told = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False, env=environment
+    )
     names = {line.partition("::")[2] for line in told.stdout.splitlines() if "::" in line}
     assert names, told.stdout + told.stderr
     return names

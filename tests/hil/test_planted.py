@@ -100,7 +100,9 @@ def outcomes(built, tmp_path_factory):
         script += f"cp /run/good.py {module}\n"
     with running(built, share, script, is_virtual_time=True) as machine:
         machine.wait_end()
-    return {name: read(share / f"{number}.xml") for number, name in enumerate(PLANTS)}
+    told = [share / f"{number}.xml" for number in range(len(PLANTS))]
+    assert all(path.exists() for path in told), "\n".join(machine.lines[-80:])
+    return {name: read(path) for name, path in zip(PLANTS, told, strict=True)}
 
 
 @pytest.mark.parametrize("name", PLANTS)

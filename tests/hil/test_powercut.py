@@ -15,8 +15,11 @@ def test_the_power_is_cut_and_nothing_that_was_told_is_lost(built, tmp_path, cap
     with capsys.disabled():
         print(figures)
     # That it was a test: there was something to lose, and the disk did lose what it may.
-    assert min(figures["acknowledged"].values()) > 10 * CYCLES
-    assert figures["disk"]["dropped"] > 10 * CYCLES
+    assert figures["acknowledged"]["gate"] > 2 * CYCLES
+    assert figures["acknowledged"]["load"] > 20 * CYCLES
+    assert figures["received"] > CYCLES
+    assert figures["disk"]["dropped"] > CYCLES
+    assert figures["judged"] > CYCLES / 2
     assert figures["file_system_recoveries"] > CYCLES / 2
     assert figures["safe_starts"] > CYCLES / 3
     assert set(figures["lost"].values()) == {0}

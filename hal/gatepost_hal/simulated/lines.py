@@ -10,7 +10,7 @@ from gatepost_hal.ports import InputName
 from gatepost_hal.simulated.world import World
 
 # A contact closes and opens like this before it stands (seconds between the changes).
-_BOUNCE_S = (0.001, 0.002, 0.001, 0.003)
+BOUNCE_S = (0.001, 0.002, 0.001, 0.003)
 
 
 class SimulatedLine(MockPin):  # type: ignore[misc]  # gpiozero ships no type information
@@ -54,7 +54,7 @@ class SimulatedContact:
         closed = active != self._normally_closed
         at_s = self._world.now_s()
         level = closed
-        for gap_s in _BOUNCE_S:
+        for gap_s in BOUNCE_S:
             self._world.call_at(at_s, partial(self._set, closed=level))
             at_s += gap_s
             level = not level

@@ -195,7 +195,7 @@ def test_fire_frees_both_ways_with_everything_else_broken(story, kernel):
     # Longer than the driver frees by itself: the loop renews it.
     Event().wait(15.0)
     changes = kernel.changes(*RELAYS)
-    assert sorted((change.line, change.level) for change in changes) == [(17, 1), (27, 1)]
+    assert sorted(change[1:] for change in changes) == [(each, 1) for each in sorted(RELAYS)]
     assert all(change.at_s - raised_at_s < 0.1 for change in changes)
     lane.close(PINS.fire)
     lane.wait_until(lambda: not any(map(lane.level, RELAYS)), "locked again after the fire")

@@ -1,9 +1,8 @@
 """Run in the guest by tests/hil/test_latency.py: from what contact or lens shows to the relay.
 
-Prints one line, "FIGURES" and JSON: the seconds of each repetition, by the name of the way. Where
-a way begins is the writer's clock before it works the contact, or the kernel's instant at which the
-last transfer from the sensor ended; where it ends is the kernel's instant at which the line was
-set.
+Writes /mnt/figures.json: the seconds of each repetition, by the name of the way. Where a way begins
+is the writer's clock before it works the contact, or the kernel's instant at which the last
+transfer from the sensor ended; where it ends is the kernel's instant at which the line was set.
 """
 
 import json
@@ -21,8 +20,9 @@ from .lane import PINS, Change, Trace
 from .processes import PASS, SCANNER
 from .site import Site, show_pass
 
-EDGES = 6
-VISITS = 5
+# A fire contact has to rest for a second before it can tell of another fire, and a visit takes two:
+# there are as many of each as the time allows.
+PRESSES, FIRES, VISITS = 100, 60, 30
 _BARE_CONTACT, _BARE_RELAY = 2, 3
 _TRANSFER = re.compile(r" ([0-9]+\.[0-9]+): i2c_reply: i2c-3 ")
 # As short as the settings allow: the next repetition waits for it.
@@ -33,23 +33,25 @@ turn_s = 0.2
 """
 # What has a rhythm (the loop's heartbeat of 50 ms, lgpio's polling) is met at all its phases.
 _STEP_S = 0.0037
+_HELD_S = 0.06
 
 
 def first_up(changes: list[Change], line: int, from_s: float) -> float:
     """Return when a line was set high after an instant."""
-    return next(each.at_s for each in changes if each.line == line and each.at_s > from_s)
+    ups = (each.at_s for each in changes if (each.line, each.level) == (line, 1))
+    return next(at_s for at_s in ups if at_s > from_s)
 
 
 def repeat(
-    kernel: Trace, contact: int, begin: str, relays: tuple[int, ...], *, rest_s: float
+    kernel: Trace, contact: int, begin: str, relays: tuple[int, ...], *, times: int, rest_s: float
 ) -> list[float]:
     """Work a contact again and again; return how long the last of the relays took, each time."""
     end = {"ground": "open", "open": "ground"}[begin]
     kernel.clear()
     began_s = []
-    for number in range(EDGES):
+    for number in range(times):
         began_s.append(lane.pull(contact, begin))
-        Event().wait(0.15)
+        Event().wait(_HELD_S)
         lane.pull(contact, end)
         Event().wait(rest_s + number % 17 * _STEP_S)
     changes = kernel.changes(*relays)
@@ -71,7 +73,9 @@ def bare(kernel: Trace) -> list[float]:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         try:
-            return repeat(kernel, _BARE_CONTACT, "ground", (_BARE_RELAY,), rest_s=0.15)
+            return repeat(
+                kernel, _BARE_CONTACT, "ground", (_BARE_RELAY,), times=PRESSES, rest_s=0.05
+            )
         finally:
             process.kill()
 
@@ -107,17 +111,21 @@ def main() -> None:
         site.start()
         ways = {
             "fire": lambda: repeat(
-                kernel, PINS.fire, "open", (PINS.entry_relay, PINS.exit_relay), rest_s=1.3
+                kernel,
+                PINS.fire,
+                "open",
+                (PINS.entry_relay, PINS.exit_relay),
+                times=FIRES,
+                rest_s=1.1,
             ),
             "exit": lambda: repeat(
-                kernel, PINS.exit_button, "ground", (PINS.exit_relay,), rest_s=0.4
+                kernel, PINS.exit_button, "ground", (PINS.exit_relay,), times=PRESSES, rest_s=0.4
             ),
             "sample": lambda: visits(kernel),
         }
         for name, way in ways.items():
             figures[name] = way()
-            print(f"measured {name}", flush=True)
-    print("FIGURES", json.dumps(figures), flush=True)
+    Path("/mnt/figures.json").write_text(json.dumps(figures))
 
 
 main()

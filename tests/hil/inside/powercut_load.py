@@ -3,11 +3,9 @@
 Whatever is told here goes out of the guest at once, and is then held against this gate.
 """
 
-import datetime as dt
 import json
 import os
 import sqlite3
-import subprocess
 import threading
 import time
 import traceback
@@ -21,7 +19,6 @@ from typing import Any
 
 from gatepost.cli.main import main as gatepost
 from gatepost.wiring.lane import system_boot_id
-from gatepost_config.calibration import CalibrationRecord, PointRecord, as_toml
 from gatepost_config.load import load
 from gatepost_config.settings import Paths, Settings
 from gatepost_hal.gpio import ALARM_REST_S
@@ -33,18 +30,15 @@ from gatepost_services.journal.bounds import Limits
 from gatepost_services.journal.durable import DurableLog
 from gatepost_services.journal.keeper import Keeper
 from gatepost_services.journal.opening import open_journal
-from gatepost_services.state_file import write_state
 from gatepost_services.uplink.position import write_acknowledged
 
 from . import lane
+from .powercut_site import DISK, LOAD_DIR, SUBJECTS, calibrate, kernel_on_ext4, mount, prepare
 from .powercut_verdict import Verdict, offset_state
 
-DISK, SHARE = Path("/run/disk"), Path("/mnt")
-LOAD_DIR = DISK / "load"
+SHARE = Path("/mnt")
 READERS = {"entry": Path("/run/entry-reader"), "exit": Path("/run/exit-reader")}
-SUBJECTS = [f"resident-{n}" for n in range(1, 9)]
 TAMPER_LINE = 26
-_SENSOR_ID = "0123456789abcdef"
 _TYPES = ("visit.admitted", "passage.entered", "visit.referred", "controller.overrun", "fault.x")
 _REOPENED_EACH = 60  # appends
 _AT_REST_S = 0.5
@@ -102,6 +96,13 @@ class Writer:
 
     def run(self) -> None:
         """Append until the power fails; close and open it again now and then."""
+        try:
+            self._append_on()
+        except Exception as error:
+            self._outside.tell("problem", what=f"the load's journal: {error!r}")
+            raise
+
+    def _append_on(self) -> None:
         write_acknowledged(LOAD_DIR / "acknowledged", self._delivered_seq)
         while True:
             log = DurableLog(self._open, deadline_s=60.0)
@@ -149,6 +150,7 @@ class Watcher:
         """Leave out what was there before."""
         with suppress(JournalUnavailable):
             self._through = self._journal.last_seq()
+        self._journal.close()  # SQLite must not be carried into a fork
 
     def look(self) -> None:
         """Tell what is new in the gate's journal: what a reader sees is on the disk."""
@@ -232,10 +234,9 @@ class Hands:
         Event().wait(ALARM_REST_S + 0.2)  # or nobody would be let in
 
     def calibrate(self) -> None:
-        """Write the next calibration as `gatepost calibrate` does."""
+        """Write the next calibration."""
         self._calibrations += 1
-        path = self._paths.calibration_dir / f"{_SENSOR_ID}.toml"
-        write_state(path, as_toml(calibration(self._calibrations)).encode())
+        calibrate(self._paths, self._calibrations)
         self._outside.tell("stands", states={"calibration": self._calibrations})
 
     def _show(self, reader: str) -> None:
@@ -252,27 +253,6 @@ class Hands:
         lane.wait_until(lambda: not lane.level(relay), "the end of the release", 8.0)
 
 
-def calibration(number: int) -> CalibrationRecord:
-    """Return a calibration that tells its number."""
-    points = PointRecord(30.0, 30.1), PointRecord(40.0, 40.2)
-    days = dt.date(2026, 1, 1), dt.date(2099, 1, 1)
-    return CalibrationRecord(_SENSOR_ID, 0.98, 0, str(number), "none", *days, *points)
-
-
-def prepare(paths: Paths) -> None:
-    """Make what a technician makes on a new gate, where it is missing."""
-    for folder in (paths.gate_dir, paths.link_dir, LOAD_DIR, paths.calibration_dir):
-        folder.mkdir(exist_ok=True)
-    for name in ("gate", "link"):
-        (paths.run_dir / name).mkdir(parents=True, exist_ok=True)
-    if not paths.roster.exists():
-        rows = [f"pass-{subject},{subject},resident" for subject in SUBJECTS]
-        text = "\n".join(("credential,subject,category", *rows, ""))
-        write_state(paths.roster, text.encode())
-        path = paths.calibration_dir / f"{_SENSOR_ID}.toml"
-        write_state(path, as_toml(calibration(1)).encode())
-
-
 def _whereabouts_state(path: Path) -> dict[str, object]:
     with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
         rows = connection.execute("SELECT subject, utc_s FROM whereabouts").fetchall()
@@ -284,31 +264,6 @@ def _pty(link: Path) -> int:
     wire, terminal = os.openpty()
     link.symlink_to(os.ttyname(terminal))
     return wire
-
-
-def mount(options: str, outside: Outside) -> bool:
-    """Mount the disk and tell what the kernel said of it; return whether it is there."""
-    DISK.mkdir()
-    outside.tell("mounting")
-    done = subprocess.run(
-        ["mount", "-t", "ext4", "-o", options, "/dev/vda", DISK],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    outside.tell("mounted", failure=done.stderr.strip(), kernel=kernel_on_ext4())
-    return not done.returncode
-
-
-def kernel_on_ext4() -> list[str]:
-    """Return what the kernel has said about the file system since the boot."""
-    messages = []
-    fd = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
-    with suppress(BlockingIOError):
-        while True:
-            messages.append(os.read(fd, 8192).decode(errors="replace").partition(";")[2])
-    os.close(fd)
-    return [text.splitlines()[0] for text in messages if "EXT4" in text or "JBD2" in text]
 
 
 def start(command: str) -> int:
@@ -362,7 +317,10 @@ def main() -> None:
     cycle = json.loads((SHARE / "cycle.json").read_text())
     settings = load(SHARE / "gatepost.toml")
     outside = Outside()
-    if not mount(cycle["mount_options"], outside):
+    outside.tell("mounting")
+    failure = mount(cycle["mount_options"])
+    outside.tell("mounted", failure=failure, kernel=kernel_on_ext4())
+    if failure:
         return
     verdict = Verdict(DISK, settings.paths, LOAD_DIR)
     found = {"problems": verdict.problems, "states": verdict.states, "journals": verdict.journals}
