@@ -8,7 +8,7 @@ import pytest
 from smbus2 import i2c_msg
 
 from gatepost_hal.parts import PARTS
-from gatepost_hal.pec import read_word_pec, write_word_pec
+from gatepost_hal.pec import read_word_pec
 from gatepost_hal.simulated.mlx90614 import (
     BAA,
     DCC,
@@ -154,39 +154,6 @@ def test_another_address_is_not_acknowledged(world):
     _, bus = part(world)
     with pytest.raises(OSError, match="Remote I/O"):
         bus.i2c_rdwr(i2c_msg.write(0x29, [0x07]), i2c_msg.read(0x29, 3))
-
-
-def write(bus, cell, word, flip=0):
-    pec = write_word_pec(ADDRESS, cell, word) ^ flip
-    bus.i2c_rdwr(i2c_msg.write(ADDRESS, [cell, word & 0xFF, word >> 8, pec]))
-
-
-def test_an_eeprom_write_needs_its_pec(world):
-    chip, bus = part(world)
-    with pytest.raises(OSError, match="Remote I/O"):
-        write(bus, CONFIG, 0, flip=1)
-    assert chip.eeprom[CONFIG] == 0x9FB4
-    write(bus, CONFIG, 0)
-    assert transfer(bus, CONFIG)[:2] == b"\x00\x00"
-
-
-def test_a_cell_takes_a_word_only_after_it_was_erased(world):  # page 17
-    chip, bus = part(world)
-    write(bus, CONFIG, 0x9FB1)
-    assert chip.eeprom[CONFIG] == 0x9FB4
-    write(bus, CONFIG, 0)
-    assert celsius(transfer(bus, 0x07)) > 0  # it measures on, with the shortest of its filters
-    write(bus, CONFIG, 0x9FB1)
-    assert transfer(bus, CONFIG)[:2] == b"\xb1\x9f"
-
-
-@pytest.mark.parametrize("cell", [0x26, 0x2F, 0x3C, 0x3F], ids=hex)
-def test_what_a_customer_may_not_write_stays_as_it_was(world, cell):  # page 16
-    _, bus = part(world)
-    before = transfer(bus, cell)
-    write(bus, cell, 0)
-    write(bus, cell, 0x1234)
-    assert transfer(bus, cell) == before
 
 
 def test_a_shorted_line_is_low_past_the_answer_as_well(world):
