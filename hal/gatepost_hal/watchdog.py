@@ -3,8 +3,8 @@
 Opening it arms it; from then on it restarts the machine unless it is petted in time, whatever
 became of this process. The magic "V" before the close disarms it, and nothing but a clean stop
 writes that. The numbers are those of the kernel's watchdog-api documentation and linux/watchdog.h,
-as they are on x86 and ARM. The tests put a terminal and a stand-in for ioctl in the kernel's
-place: a watchdog device itself has not been met here.
+as they are on x86 and ARM. Most tests put a terminal and a stand-in for ioctl in the kernel's
+place; tests/hil has it restart a machine.
 """
 
 import errno

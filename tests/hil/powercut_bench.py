@@ -27,8 +27,8 @@ Control = Literal["", "nobarrier", "nosync"]
 SITE, GATE = "bench", "lane-1"
 SOURCE = event_source(SITE, GATE)
 IMAGE_BYTES = 64 * 1024 * 1024
-# Of the load's own journal, how many events stay that it could have forgotten.
-_KEPT_EVENTS = 200
+# Of the load's own journal, how many of the events that stood at the last cut stay.
+_KEPT_EVENTS = 50
 # When the power goes: while the file system recovers and is looked at, while gate and link start,
 # at work, after some people have walked, or once the server has what this boot began with.
 _MOMENTS = ("mount", "start", "start", "work", "work", "work", "hands", "hands", "link")

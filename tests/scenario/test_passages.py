@@ -47,6 +47,22 @@ def release(stage, way):
     stage.play(0.2)  # a turnstile that latches takes its time
 
 
+# ------------------------------------------------------------------------------------ in what order
+
+
+@pytest.mark.parametrize("way", Direction, **named)
+def test_the_way_is_shut_before_the_passage_is_recorded(make_site, way):
+    """A disk that blocks must not keep it free for the next one."""
+    stage = make_site()
+    release(stage, way)
+    free_at_write = []
+    stage.log.spy = lambda entries: free_at_write.append((entries[0].type, stage.released()))
+    stage.lane.push(way)
+    stage.play(2.0)  # an arm takes its time
+    told = {Direction.ENTRY: "passage.entered", Direction.EXIT: "passage.left"}[way]
+    assert free_at_write == [(told, set())]
+
+
 # -------------------------------------------------------------------------------- who may and does
 
 

@@ -22,7 +22,7 @@ from gatepost.core.events import (
     Written,
 )
 from gatepost.core.faults import SENSOR_FAULTS, Fault
-from gatepost.core.lane import advance
+from gatepost.core.lane import advance, output_of
 from gatepost.core.sensing import Sensing
 from gatepost.core.states import Standing, State
 from gatepost.core.visit import Lane, Policy
@@ -198,13 +198,12 @@ class Gate:
         return self._found_until_s is None or at_s < self._found_until_s
 
     def _feed(self, event: LaneEvent) -> tuple[Record, ...]:
-        """Advance the lane: decide, record, act, in this order; in a fire, act before recording."""
-        was = self.lane
+        """Advance the lane: decide, record, act, in this order; but see `_cannot_wait`."""
+        was = shown = self.lane
         self.lane, records = advance(was, event, self._policy)
-        if self.lane.state in _FREE_WAYS and was.state not in _FREE_WAYS:
-            # A disk that blocks must not hold a way out shut.
+        if _cannot_wait(was, self.lane):
             self._stage.show(self.lane, self._policy)
-            was = self.lane
+            shown = self.lane
         written = self._recorder.write(records)
         if self.lane.state is State.DECIDING:
             self.lane, more = advance(self.lane, Written(event.at_s, written), self._policy)
@@ -213,11 +212,10 @@ class Gate:
         elif self.lane.state is State.TESTING and was.state is not State.TESTING and not written:
             # No relay without its record (S5), and not later either (S7).
             self.lane, records = replace(was, served=self.lane.served), ()
-        # Not the state alone: an exit may follow right upon another.
-        if (self.lane.state, self.lane.entered_at_s) != (was.state, was.entered_at_s):
+        if _is_elsewhere(shown, self.lane):
             self._stage.show(self.lane, self._policy)
-            if self.lane.state is State.MEASURING:
-                self._sensing.begin_attempt(self._now_s())
+        if self.lane.state is State.MEASURING and _is_elsewhere(was, self.lane):
+            self._sensing.begin_attempt(self._now_s())
         self._follow_up(records, event.at_s)  # last: nobody waits for it
         if self.lane.standing & _KEPT != was.standing & _KEPT:
             self._told_of(Fault.STANDING, self._around.keep_standing(self.lane.standing & _KEPT))
@@ -322,3 +320,17 @@ class Gate:
         if now_s >= self._next_housekeeping_at_s:
             self._next_housekeeping_at_s = now_s + _HOUSEKEEPING_S
             self._recorder.keep_house(self._around.acknowledged_seq)
+
+
+def _cannot_wait(was: Lane, now: Lane) -> bool:
+    """Return whether to act before recording, for a disk may block.
+
+    It must not hold a way out shut, nor keep one free behind the person who went through.
+    """
+    is_freed = now.state in _FREE_WAYS and was.state not in _FREE_WAYS
+    return is_freed or bool(output_of(was).releases and not output_of(now).releases)
+
+
+def _is_elsewhere(was: Lane, now: Lane) -> bool:
+    # Not the state alone: an exit may follow right upon another.
+    return (now.state, now.entered_at_s) != (was.state, was.entered_at_s)

@@ -110,7 +110,8 @@ class Writer:
                 log.append([self._entry() for _ in range(self._chance.choice((1, 1, 1, 4)))])
                 told, self._sealer.sealed = self._sealer.sealed, []
                 self._outside.tell("durable", journal="load", events=told)
-            log.keep_house(self._delivered_seq)
+                if self._chance.random() < 0.1:
+                    log.keep_house(self._delivered_seq)
             log.close()
 
     def _open(self, damage: object) -> tuple[Journal, Keeper]:
@@ -125,10 +126,10 @@ class Writer:
         )
         if opened.why:
             self._outside.tell("problem", what=f"the load's journal: {opened.why}")
-        limits = Limits(max_events=1000, min_free_bytes=4_000_000)
-        return opened.journal, Keeper(
-            opened.journal, limits, lambda *_: self._entry(), lambda: None, {}
-        )
+        # What is delivered is deleted at once.
+        limits = Limits(max_events=5000, keep_delivered_s=0.0, min_free_bytes=4_000_000)
+        keeper = Keeper(opened.journal, limits, lambda *_: self._entry(), self._clock.utc_s, {})
+        return opened.journal, keeper
 
     def _entry(self) -> Entry:
         pad = "x" * self._chance.choice((10, 300, 4000))
