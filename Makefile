@@ -77,7 +77,8 @@ emulator: $(VENV)/hil
 	@mkdir -p .cache
 
 hil: emulator
-	$(BIN)/python -m pytest $(if $(TESTS),$(TESTS),tests/hil)
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder \
+		$(if $(TESTS),$(TESTS),tests/hil)
 
 powercut: emulator
 	$(BIN)/python -m tests.hil.powercut $(POWERCUT)

@@ -5,6 +5,7 @@ installed. The guest has no disk of its own: it runs on the host's file system, 
 """
 
 import compileall
+import fcntl
 import gzip
 import hashlib
 import os
@@ -67,13 +68,20 @@ class Guest(NamedTuple):
 
 
 def guest() -> Guest:
-    """Return the guest, built anew where something of it has changed.
+    """Return the guest, built anew where something of it has changed, by one process at a time.
 
     Raises:
         NoGuestError: it cannot be built here.
     """
     if platform.machine() != "x86_64":
         raise NoGuestError("the guest is for amd64, and runs on the host's own programs")
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE.parent / "hil.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _guest()
+
+
+def _guest() -> Guest:
     # The guest cannot keep what its Python compiles, and would take seconds for it at each boot.
     for folder in PYTHON:
         compileall.compile_dir(ROOT / folder, quiet=2)

@@ -7,6 +7,34 @@ import pytest
 from .build import NoGuestError, guest
 from .machine import Machine
 
+# These look at one guest; so do all others of one file, but for those of the contract.
+_ONE_SITE = ("test_gate", "test_latency")
+_FIGURES = "figures"
+
+
+def pytest_collection_modifyitems(items):
+    """Tell pytest-xdist which tests share a guest, and to begin with what takes longest."""
+    for item in items:
+        module = item.path.stem
+        if module != "test_contract":
+            group = "site" if module in _ONE_SITE else module
+            item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: item.path.stem != "test_powercut")
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Show what was measured."""
+    for report in terminalreporter.getreports("passed"):
+        for name, text in report.user_properties:
+            if name == _FIGURES:
+                terminalreporter.write_line(text)
+
+
+@pytest.fixture
+def show(record_property):
+    """Show figures at the end of the run."""
+    return lambda text: record_property(_FIGURES, text)
+
 
 @pytest.fixture(scope="session")
 def built():

@@ -34,7 +34,7 @@ def row(name, times_s, bare_s, debounce_s=0.0):
     return f"{name:<34}{len(ordered):>4}{numbers}{middle_s / bare_s:8.1f}"
 
 
-def test_distributions(took_s, capsys):
+def test_distributions(took_s, show):
     bare_s = median(took_s["bare"])
     head = f"{'ms, in virtual time':<34}{'n':>4}{'median':>9}{'p99':>9}{'max':>9}{'/ bare':>8}"
     rows = [
@@ -45,8 +45,7 @@ def test_distributions(took_s, capsys):
         row("  without the debounce", took_s["exit"], bare_s, DEBOUNCE_S),
         row("last sample to entry relay", took_s["sample"], bare_s),
     ]
-    with capsys.disabled():
-        print("\n" + "\n".join([head, *rows]))
+    show("\n".join([head, *rows]))
     assert 0 < bare_s < BOUNDS_S["fire"]
 
 

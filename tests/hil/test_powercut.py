@@ -6,14 +6,13 @@ CYCLES = 30
 SEED = 1
 
 
-def test_the_power_is_cut_and_nothing_that_was_told_is_lost(built, tmp_path, capsys):
+def test_the_power_is_cut_and_nothing_that_was_told_is_lost(built, tmp_path, show):
     with Bench(built, tmp_path, seed=SEED) as bench:
         for _ in range(CYCLES):
             bench.cycle()
         bench.settle()
         figures = bench.figures()
-    with capsys.disabled():
-        print(figures)
+    show(f"power cuts: {figures}")
     # That it was a test: there was something to lose, and the disk did lose what it may.
     assert figures["acknowledged"]["gate"] > 2 * CYCLES
     assert figures["acknowledged"]["load"] > 20 * CYCLES

@@ -81,12 +81,8 @@ def accounts(built, tmp_path_factory):
 
 
 @pytest.fixture
-def report(capsys):
-    def report(words):
-        with capsys.disabled():
-            print(f"\nwatchdog of {TIMEOUT_S} s: {words}")
-
-    return report
+def report(show):
+    return lambda words: show(f"watchdog of {TIMEOUT_S} s: {words}")
 
 
 def test_a_clean_end_disarms_it(accounts):
