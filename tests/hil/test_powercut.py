@@ -17,6 +17,7 @@ def test_the_power_is_cut_and_nothing_that_was_told_is_lost(built, tmp_path, sho
     assert figures["acknowledged"]["gate"] > 2 * CYCLES
     assert figures["acknowledged"]["load"] > 20 * CYCLES
     assert figures["received"] > CYCLES
+    assert figures["deleted_after_delivery"]["load"] > CYCLES
     assert figures["disk"]["dropped"] > CYCLES
     assert figures["judged"] > CYCLES / 2
     assert figures["file_system_recoveries"] > CYCLES / 2

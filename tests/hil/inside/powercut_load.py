@@ -41,6 +41,7 @@ READERS = {"entry": Path("/run/entry-reader"), "exit": Path("/run/exit-reader")}
 TAMPER_LINE = 26
 _TYPES = ("visit.admitted", "passage.entered", "visit.referred", "controller.overrun", "fault.x")
 _REOPENED_EACH = 60  # appends
+_HOUSE_S = 0.3
 _AT_REST_S = 0.5
 
 
@@ -112,6 +113,7 @@ class Writer:
                 self._outside.tell("durable", journal="load", events=told)
                 if self._chance.random() < 0.1:
                     log.keep_house(self._delivered_seq)
+                    Event().wait(_HOUSE_S)  # it gives way to whatever is to be appended
             log.close()
 
     def _open(self, damage: object) -> tuple[Journal, Keeper]:
