@@ -12,6 +12,11 @@ _ONE_SITE = ("test_gate", "test_latency")
 _FIGURES = "figures"
 
 
+def pytest_configure(config):
+    """Know the marker in the guest as well, which runs without pytest-xdist."""
+    config.addinivalue_line("markers", "xdist_group(name): tests that share a guest")
+
+
 def pytest_collection_modifyitems(items):
     """Tell pytest-xdist which tests share a guest, and to begin with what takes longest."""
     for item in items:
