@@ -74,6 +74,16 @@ class BareSqlite:
             self._connection.execute("INSERT INTO event (body) VALUES (?)", (self._body,))
         return rounds / (time.monotonic() - began_s)
 
+    def rows_per_s(self, group: int, groups: int) -> float:
+        """Return how many rows a second it does, so many a commit."""
+        rows = [(self._body,)] * group
+        began_s = time.monotonic()
+        for _ in range(groups):
+            self._connection.execute("BEGIN")
+            self._connection.executemany("INSERT INTO event (body) VALUES (?)", rows)
+            self._connection.execute("COMMIT")
+        return group * groups / (time.monotonic() - began_s)
+
     def close(self) -> None:
         """Remove it."""
         self._connection.close()

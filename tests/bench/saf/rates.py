@@ -17,7 +17,7 @@ from gatepost_services.record import JsonValue
 from saf import disk, traffic
 
 ROUNDS, COMMITS_A_ROUND = 20, 300
-GROUP, GROUPS = 1000, 60
+GROUP, GROUPS_A_ROUND = 1000, 10
 SITE, GATE = "north", "gate-1"
 GIGABYTE = 1e9
 # What goes into one commit happened in one turn of the gate, or piled up behind a slow disk.
@@ -87,21 +87,47 @@ def _commits_per_s(append: Callable[[list[Entry]], object], entry: Entry) -> flo
     return COMMITS_A_ROUND / (time.monotonic() - began_s)
 
 
-def grouped(folder: Path) -> tuple[float, float]:
-    """Return events a second at `GROUP` a commit: all of them admitted visits, and a real mix."""
+class GroupRates(NamedTuple):
+    """Events a second at `GROUP` a commit, medians, and the median of the ratio within each round.
+
+    `decisions_per_s`: all of them admitted visits; `mixed_per_s`: a real mix; `bare_per_s`: a bare
+    SQLite that stores bodies of the mix's mean length.
+    """
+
+    decisions_per_s: float
+    mixed_per_s: float
+    bare_per_s: float
+    ratio: float
+
+
+def grouped(folder: Path) -> GroupRates:
+    """Measure many events a commit, in turns with a bare SQLite; a first round does not count."""
     decisions = [traffic.decision(n, n * _APART_S, 1.79e9 + n * _APART_S) for n in range(GROUP)]
     mixed = list(traffic.entries(GROUP, apart_s=_APART_S))
-    rates = []
-    for name, group in (("decisions", decisions), ("mixed", mixed)):
-        with journal(folder / f"{name}.db") as ours:
-            ours.append(group)
-            took_s = []
-            for _ in range(GROUPS):
-                began_s = time.monotonic()
-                ours.append(group)
-                took_s.append(time.monotonic() - began_s)
-            rates.append(GROUP * GROUPS / sum(took_s))
-    return rates[0], rates[1]
+    with ExitStack() as closing:
+        ours = [
+            closing.enter_context(journal(folder / f"{name}.db")) for name in ("decisions", "mixed")
+        ]
+        ours[1].append(mixed)
+        bare = disk.BareSqlite(folder, body_bytes=sum(ours[1].stats().bytes) // GROUP)
+        closing.callback(bare.close)
+        rounds = [
+            (
+                _grouped_per_s(ours[0], decisions),
+                _grouped_per_s(ours[1], mixed),
+                bare.rows_per_s(GROUP, GROUPS_A_ROUND),
+            )
+            for _ in range(ROUNDS + 1)
+        ][1:]
+    medians = [median(column) for column in zip(*rounds, strict=True)]
+    return GroupRates._make([*medians, median(each[1] / each[2] for each in rounds)])
+
+
+def _grouped_per_s(ours: Journal, group: list[Entry]) -> float:
+    began_s = time.monotonic()
+    for _ in range(GROUPS_A_ROUND):
+        ours.append(group)
+    return GROUP * GROUPS_A_ROUND / (time.monotonic() - began_s)
 
 
 def fill(path: Path, events: int) -> float:
