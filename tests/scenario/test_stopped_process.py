@@ -125,10 +125,11 @@ def supervisor(config, tmp_path):
 
 
 def told(tmp_path: Path) -> list[str]:
+    """What was recorded of the gate itself: not its faults, nor that this machine was slow."""
     with JournalReader(tmp_path / "gate" / "journal.db") as journal:
         events = [decode(record.body) for record in journal.read(0, 100).records]
     types = [event.type.removeprefix("gatepost.") for event in events]
-    return [type_ for type_ in types if not type_.startswith("fault.")]
+    return [type_ for type_ in types if not type_.startswith(("fault.", "controller.overrun"))]
 
 
 def assert_claimed_low_first(supervisor: Supervisor) -> None:
