@@ -10,6 +10,7 @@ state that the lane is in by now, until nothing more follows.
 
 from dataclasses import replace
 
+from gatepost.core.attempt import PASSED_BACK, SHUT, UNKNOWN_PASS, Facts, Outcome, decide
 from gatepost.core.events import (
     Command,
     LaneEvent,
@@ -20,7 +21,6 @@ from gatepost.core.events import (
     Written,
 )
 from gatepost.core.levels import PASSAGE, level_trigger, with_levels
-from gatepost.core.rules import PASSED_BACK, SHUT, UNKNOWN_PASS, Facts, Outcome, decide
 from gatepost.core.screening import GUIDANCE, Reason, Zone, is_complete, judge
 from gatepost.core.states import (
     ENTRY,

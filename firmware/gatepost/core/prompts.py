@@ -4,7 +4,7 @@ A prompt belongs to what was decided (S9): it is chosen by the state's signal, a
 have several reasons, by the reason. The wording asks and explains; it accuses nobody (R267, R271).
 """
 
-from gatepost.core.rules import PASSED_BACK, SHUT
+from gatepost.core.attempt import PASSED_BACK, SHUT
 from gatepost.core.screening import Reason
 from gatepost.core.signals import Signal
 from gatepost.core.states import MODES, OUTPUTS, State

@@ -1,72 +1,114 @@
-"""From facts about a person to a decision, with the ids of the rules that made it.
+"""From facts about a person and a moment to a decision, by the regime in force.
 
-The ids are those of the project's rule catalogue (R001 ...), read from the documents; "ours" marks
-what no document says.
+Pure, total and deterministic: every check of the row is made, of several findings the strictest
+counts, and the decision names the rules that made it. Which rules there are stands in the
+catalogue (`gatepost rules coverage`), which of them are an order's in its regime file.
 """
 
-from enum import Enum
+from collections.abc import Iterable
 from typing import NamedTuple
 
-from gatepost.core.screening import Verdict, Zone
+from gatepost.core.facts import Facts
+from gatepost.core.findings import CHECKS, Site
+from gatepost.core.regime import Finding, Notice, Outcome, Regime, Treatment
+from gatepost_hal.ports import Direction
 
-
-class Outcome(Enum):
-    """What is done with the person in the lane."""
-
-    ADMIT = "admit"
-    RECHECK = "recheck"  # measure once more
-    REFER = "refer"  # please wait for staff
-    DENY = "deny"
-
-
-class Facts(NamedTuple):
-    """What is known when a decision is due."""
-
-    pass_known: bool
-    verdict: Verdict
-    attempts_left: int
-    near_limit_before: bool  # an earlier attempt of this visit had an index, near the limit
+# What is said where a treatment says nothing of its own: keys of `gatepost.core.prompts`.
+_SAY = {
+    Outcome.ADMIT: "go",
+    Outcome.ADMIT_AND_REPORT: "go",
+    Outcome.RECHECK: "once_more",
+    Outcome.REFER: "wait_for_staff",
+    Outcome.REDIRECT: "other_entrance",
+    Outcome.DENY: "no_entry",
+}
+_ANOTHER_ATTEMPT = frozenset({Finding.UNMEASURED, Finding.NEAR_LIMIT})
 
 
 class Decision(NamedTuple):
-    """An outcome, and the rules that it follows from, in the order in which they applied."""
+    """What is done, why, and what follows.
+
+    `rules`: the ids that made it, in the order in which they applied; "ours" is what no document
+    says. `tell`: whom, and within how many seconds. `say`: keys of prompts. `reason`: the first
+    finding that decided, "row" for the category as such, "entrance" where this one is closed.
+    """
 
     outcome: Outcome
     rules: tuple[str, ...]
+    tell: tuple[Notice, ...]
+    say: tuple[str, ...]
+    reason: str
+
+    @property
+    def release(self) -> bool:
+        """Whether the relay may move."""
+        return self.outcome.releases
 
 
-# A pass is asked for, and a known one needed (R067); without it nobody is measured.
-UNKNOWN_PASS = Decision(Outcome.DENY, ("R067",))
-# Whose pass is inside already, or came in a moment ago (ours; the documents want one card a
-# household used by one person: R064).
-PASSED_BACK = Decision(Outcome.DENY, ("ours", "R064"))
-# The lane is locked, closed or open to tools: nobody is let in by a pass (R112 for a lock-down).
-SHUT = Decision(Outcome.DENY, ("ours", "R112"))
+class _Applied(NamedTuple):
+    """One step of a decision; `finding` None is a check that found nothing, or the row itself."""
+
+    treatment: Treatment
+    finding: Finding | None
 
 
-def decide(facts: Facts, limit_c: float) -> Decision:
-    """Return the decision on an entry.
+def decide(facts: Facts, regime: Regime) -> Decision:
+    """Return what the regime says of these facts."""
+    if not regime.entrance_open:
+        return Decision(
+            Outcome.REDIRECT, regime.entrance_rules, (), ("other_entrance",), "entrance"
+        )
+    row = regime.rows[facts.direction, facts.category]
+    site = Site(regime.limits, regime.zone)
+    steps = [_Applied(row.base, None)]
+    for check, rules in row.checks:
+        finding = CHECKS[check].look(facts, site)
+        if finding is None:
+            steps.append(_Applied(Treatment(Outcome.ADMIT, rules), None))
+        else:
+            steps.append(_Applied(_treatment(row.treatments[finding], finding, facts), finding))
+    return _decided(steps, facts.direction)
 
-    Everybody is measured (R001), really (R017); strictly more than the limit does not pass
-    (R006); an infrared reading near it may err and is repeated (R018), and one such reading alone
-    admits nobody (ours).
-    """
-    if not facts.pass_known:
-        return UNKNOWN_PASS
-    match facts.verdict.zone:
-        case Zone.PASS:
-            return Decision(Outcome.ADMIT, ("R001", "R006", "R067"))
-        case Zone.REFER:
-            return Decision(Outcome.REFER, ("R001", "R006"))
-        case Zone.NO_INFORMATION if facts.attempts_left:
-            return Decision(Outcome.RECHECK, ("R017",))
-        case Zone.NO_INFORMATION:
-            return Decision(Outcome.REFER, ("R017", "ours"))
-        case Zone.RECHECK if facts.attempts_left:
-            return Decision(Outcome.RECHECK, ("R018",))
-        case Zone.RECHECK if not facts.verdict.is_within(limit_c):
-            return Decision(Outcome.REFER, ("R001", "R018", "R006"))
-        case Zone.RECHECK if facts.near_limit_before:
-            return Decision(Outcome.ADMIT, ("R001", "R018", "R006", "R067"))
-        case Zone.RECHECK:
-            return Decision(Outcome.REFER, ("R018", "ours"))
+
+def _treatment(treatment: Treatment, finding: Finding, facts: Facts) -> Treatment:
+    """Return a finding's treatment; who has no attempt left is not measured once more."""
+    is_last = finding in _ANOTHER_ATTEMPT and facts.attempts_left <= 0
+    if is_last and treatment.outcome is Outcome.RECHECK:
+        return Treatment(Outcome.REFER, (*treatment.rules, "ours"), treatment.tell)
+    return treatment
+
+
+def _decided(steps: list[_Applied], direction: Direction) -> Decision:
+    outcome = max(step.treatment.outcome for step in steps)
+    decisive = [step for step in steps if step.treatment.outcome is outcome]
+    # Of a release everything that was looked at is told; of anything else what stood against it.
+    shown = steps if outcome.releases else decisive
+    says = _unique(word for step in shown for word in step.treatment.say)
+    if not any(step.treatment.say for step in decisive) or outcome.releases:
+        says = _unique((_said(outcome, direction), *says))
+    finding = next((step.finding for step in decisive if step.finding is not None), None)
+    return Decision(
+        outcome,
+        rules=_unique(rule for step in shown for rule in step.treatment.rules),
+        tell=_soonest(notice for step in steps for notice in step.treatment.tell),
+        say=says,
+        reason="row" if finding is None else finding.value,
+    )
+
+
+def _said(outcome: Outcome, direction: Direction) -> str:
+    if outcome is Outcome.DENY and direction is Direction.EXIT:
+        return "no_exit"
+    return _SAY[outcome]
+
+
+def _unique(words: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(words))
+
+
+def _soonest(notices: Iterable[Notice]) -> tuple[Notice, ...]:
+    """Return each recipient once, with the shortest time that anything asks for."""
+    within_s: dict[str, int] = {}
+    for who, seconds in notices:
+        within_s[who] = min(seconds, within_s.get(who, seconds))
+    return tuple(Notice(who, seconds) for who, seconds in within_s.items())

@@ -54,7 +54,7 @@ class Trigger(Enum):
     PASS_KNOWN = auto()  # one that may go on; to a lane that is about to measure, or does
     PASS_REFUSED = auto()  # unknown, used too often, or the lane is locked
     PASS_WANTED = auto()  # measured, and may go on
-    ADMITTED = auto()  # the four outcomes of `gatepost.core.rules`
+    ADMITTED = auto()  # the four outcomes of `gatepost.core.attempt`
     RECHECKED = auto()
     REFERRED = auto()
     DENIED = auto()

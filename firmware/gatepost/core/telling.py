@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from math import isfinite
 
+from gatepost.core.attempt import SHUT, Decision, Outcome
 from gatepost.core.events import Command, Json, Record
-from gatepost.core.rules import SHUT, Decision, Outcome
 from gatepost.core.screening import GUIDANCE, Reason
 from gatepost.core.states import State
 from gatepost.core.visit import Lane, PassageSignal, Policy, Visit

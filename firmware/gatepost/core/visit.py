@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from gatepost.core.attempt import Decision
 from gatepost.core.events import Holder, Tested
 from gatepost.core.passback import Objection
-from gatepost.core.rules import Decision
 from gatepost.core.screening import Instrument, Limits, Reason, Verdict
 from gatepost.core.states import Span, Standing, State
 from gatepost_hal.ports import InputName, Reading

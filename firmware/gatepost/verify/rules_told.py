@@ -1,9 +1,9 @@
 """S9: what the person is told, and what is recorded, is what was decided and what happened."""
 
+from gatepost.core.attempt import Outcome
 from gatepost.core.events import Command, PassShown, Record
 from gatepost.core.lane import output_of
 from gatepost.core.prompts import prompt_of
-from gatepost.core.rules import Outcome
 from gatepost.core.signals import SIGNALS, Signal
 from gatepost.core.states import State
 from gatepost.core.visit import Lane

@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from gatepost.core.rules import PASSED_BACK, SHUT, UNKNOWN_PASS, Decision, Facts, Outcome, decide
+from gatepost.core.attempt import PASSED_BACK, SHUT, UNKNOWN_PASS, Decision, Facts, Outcome, decide
 from gatepost.core.screening import Reason, Verdict, Zone
 
 LIMIT_C = 37.3
