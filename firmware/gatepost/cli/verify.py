@@ -7,16 +7,14 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 
+from gatepost.cli.document import add_markdown_argument, print_or_renew
 from gatepost.cli.main import fail
 from gatepost.core.visit import Policy
 from gatepost.verify.diagram import as_markdown, renewed
 from gatepost.verify.properties import PROPERTIES
 from gatepost.verify.report import Report, verify
 from gatepost.verify.world import SITES
-
-_PRINTED = Path("-")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,20 +25,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--first", action="store_true", help="stop at the first violation")
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--json", action="store_true", help="print one line of JSON")
-    shown.add_argument(
-        "--diagram",
-        nargs="?",
-        type=Path,
-        const=_PRINTED,
-        metavar="FILE",
-        help="print the table of the states as Markdown, or renew it in FILE, and stop",
-    )
+    add_markdown_argument(shown, "--diagram", "the table of the states")
 
 
 def run(args: argparse.Namespace) -> int:
     """Walk, and tell what was found."""
     if args.diagram is not None:
-        return _diagram(args.diagram)
+        return print_or_renew(args.diagram, as_markdown(), renewed)
     report = verify(_chosen(args.site), first=args.first)
     if args.json:
         print(json.dumps(_numbers(report)))
@@ -49,17 +40,6 @@ def run(args: argparse.Namespace) -> int:
     else:
         _print(report)
     return 1 if report.violations else 0
-
-
-def _diagram(path: Path) -> int:
-    if path == _PRINTED:
-        print(as_markdown(), end="")
-        return 0
-    try:
-        path.write_text(renewed(path.read_text(encoding="utf-8")), encoding="utf-8")
-    except (OSError, ValueError) as error:
-        fail(f"{path}: {error}")
-    return 0
 
 
 def _chosen(words: str | None) -> Mapping[str, Policy]:

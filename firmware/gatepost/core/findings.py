@@ -104,7 +104,7 @@ def _test(facts: Facts, site: Site) -> Found:
 
 
 def _pass(facts: Facts, _: Site) -> Found:
-    if facts.shown is None:
+    if facts.shown is None or facts.shown.valid is None:
         return Finding.NO_PASS
     return None if facts.shown.valid else Finding.BAD_PASS
 
@@ -120,7 +120,7 @@ def _escort(facts: Facts, _: Site) -> Found:
 def _quota(facts: Facts, site: Site) -> Found:
     """One person of a household every so many days, counted in days of the site (R065)."""
     if facts.shown is None or facts.shown.household is None:
-        return Finding.NO_PASS
+        return Finding.NO_HOUSEHOLD
     last = facts.household_last_exit
     if last is None or facts.vouchers > 0:
         return None
@@ -170,7 +170,7 @@ CHECKS = {
     Check.PASS: Entry(_pass, (Finding.NO_PASS, Finding.BAD_PASS)),
     Check.REGISTERED: Entry(_registered, (Finding.UNREGISTERED,)),
     Check.ESCORT: Entry(_escort, (Finding.NO_ESCORT,)),
-    Check.QUOTA: Entry(_quota, (Finding.NO_PASS, Finding.OVER_QUOTA, Finding.NO_CLOCK)),
+    Check.QUOTA: Entry(_quota, (Finding.NO_HOUSEHOLD, Finding.OVER_QUOTA, Finding.NO_CLOCK)),
     Check.WORKS: Entry(_works, (Finding.WORKS_FULL, Finding.WORKS_UNKNOWN)),
     Check.CAPACITY: Entry(_capacity, (Finding.OVER_CAPACITY,)),
 }

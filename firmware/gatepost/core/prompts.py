@@ -37,6 +37,39 @@ _TEXTS = {
     ),
     "no_entry": ("暂时不能进入，请联系工作人员", "No entry at the moment; please ask staff"),
     "wait_for_staff": ("请稍候，工作人员会来协助您", "Please wait, staff will come to help you"),
+    # What the order in force asks for (`gatepost.core.rules`).
+    "wear_mask": ("请佩戴口罩", "Please wear a mask"),
+    "show_code": ("请向工作人员出示健康码", "Please show your health code to staff"),
+    "bring_test": ("请出示有效的核酸检测证明", "Please bring a valid test certificate"),
+    "register_first": ("请先到工作人员处登记", "Please register with staff first"),
+    "bring_escort": ("请由陪同人员带您进入", "Please come with the person who brings you in"),
+    "residents_only": (
+        "目前仅限本小区居民进入",
+        "At the moment only residents can come in",
+    ),
+    "drop_zone": (
+        "请将物品放到指定存放点，由收件人自取",
+        "Please leave it at the collection point; the recipient fetches it",
+    ),
+    "works_full": ("场内施工人数已满", "As many workers as allowed are inside"),
+    "works_stopped": ("目前暂停施工", "Works are stopped at the moment"),
+    "rest_at_home": (
+        "请回家休息，社区会与您联系",
+        "Please rest at home; the community will contact you",
+    ),
+    "see_doctor": ("请前往就近的发热门诊", "Please see the nearest fever clinic"),
+    "off_duty": ("今天请勿上岗，请就医", "Please do not go on duty today; see a doctor"),
+    "go_out_less": ("请减少外出", "Please go out no more than you must"),
+    "stay_home": (
+        "目前请留在家中，需要帮助请联系社区",
+        "Please stay at home for now; the community helps if you need something",
+    ),
+    "quota_used": (
+        "本户近日已外出，请联系社区",
+        "Somebody of your household was out already; please ask the community",
+    ),
+    "no_exit": ("暂时不能外出，请联系工作人员", "No way out at the moment; please ask staff"),
+    "other_entrance": ("请走其他通道", "Please use another entrance"),
     "locked": (
         "本通道已封闭，请联系工作人员",
         "This entrance is closed by order; please ask staff",

@@ -73,6 +73,7 @@ class Finding(Enum):
     BAD_PASS = "bad_pass"
     UNREGISTERED = "unregistered"
     NO_ESCORT = "no_escort"
+    NO_HOUSEHOLD = "no_household"  # by quota, and nobody knows whose turn it is
     OVER_QUOTA = "over_quota"
     WORKS_FULL = "works_full"
     WORKS_UNKNOWN = "works_unknown"

@@ -30,7 +30,8 @@ class Decision(NamedTuple):
 
     `rules`: the ids that made it, in the order in which they applied; "ours" is what no document
     says. `tell`: whom, and within how many seconds. `say`: keys of prompts. `reason`: the first
-    finding that decided, "row" for the category as such, "entrance" where this one is closed.
+    finding that decided, "category" for the row as such, "entrance" where this one is closed,
+    "in_order" when nothing was found that mattered.
     """
 
     outcome: Outcome
@@ -92,8 +93,14 @@ def _decided(steps: list[_Applied], direction: Direction) -> Decision:
         rules=_unique(rule for step in shown for rule in step.treatment.rules),
         tell=_soonest(notice for step in steps for notice in step.treatment.tell),
         say=says,
-        reason="row" if finding is None else finding.value,
+        reason=_reason(outcome, finding),
     )
+
+
+def _reason(outcome: Outcome, finding: Finding | None) -> str:
+    if outcome is Outcome.ADMIT:
+        return "in_order"
+    return "category" if finding is None else finding.value
 
 
 def _said(outcome: Outcome, direction: Direction) -> str:

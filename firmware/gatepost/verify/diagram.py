@@ -56,11 +56,20 @@ def renewed(text: str) -> str:
     Raises:
         ValueError: it has not both markers, in this order.
     """
-    head, found, rest = text.partition(BEGIN)
-    _, closed, tail = rest.partition(END)
+    return between(text, BEGIN, END, as_markdown())
+
+
+def between(text: str, begin: str, end: str, content: str) -> str:
+    """Return a document with the content between two markers.
+
+    Raises:
+        ValueError: it has not both markers, in this order.
+    """
+    head, found, rest = text.partition(begin)
+    _, closed, tail = rest.partition(end)
     if not (found and closed):
-        raise ValueError(f"no {BEGIN} with an {END} after it")
-    return f"{head}{BEGIN}\n\n{as_markdown()}\n{END}{tail}"
+        raise ValueError(f"no {begin} with an {end} after it")
+    return f"{head}{begin}\n\n{content}\n{end}{tail}"
 
 
 def _table(header: str, rows: Iterable[str]) -> Iterator[str]:

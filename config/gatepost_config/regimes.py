@@ -1,0 +1,350 @@
+"""Read a regime file and the site's own lines, or say what is wrong with them: file, line, remedy.
+
+What comes out is resolved: each category has one row in each direction, each finding one
+treatment, and no named choice is left open. It is the same for `gatepost decide`, for
+`gatepost regime explain`, and for the gate.
+"""
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from pathlib import Path
+from typing import Any, NamedTuple, get_args
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+
+from gatepost_config.catalogue import catalogue
+from gatepost_config.choices import CHOICES
+from gatepost_config.load import ConfigError
+from gatepost_config.regime_file import (
+    ROWS,
+    SITE_ONLY,
+    EntrancesTable,
+    LimitsTable,
+    RowTable,
+    Then,
+    WindowTable,
+)
+from gatepost_config.regime_shape import EXAMPLE_ZONE, Source, shape_problems
+from gatepost_config.terms import DEADLINES_S, RECIPIENTS, Category, Finding, Outcome
+
+_HERE = Path(__file__).parent
+# In a wheel the files lie in the package, in a checkout beside it (config/regimes).
+_FOLDERS = (_HERE / "regimes", _HERE.parent / "regimes")
+DEFAULT_TIMEZONE = EXAMPLE_ZONE
+ALL_GATES = "*"
+_OUTCOMES: tuple[str, ...] = get_args(Outcome)
+_CATEGORIES: tuple[str, ...] = get_args(Category)
+_FINDINGS: tuple[str, ...] = get_args(Finding)
+
+
+class Treatment(NamedTuple):
+    """What a row or a finding leads to. `by` is the choice that said so, as "name = option"."""
+
+    outcome: str
+    rules: tuple[str, ...]
+    tell: tuple[tuple[str, int], ...]
+    say: tuple[str, ...]
+    place: str
+    by: str | None = None
+
+
+class Row(NamedTuple):
+    """One category in one direction. `place` is the file and line that says so."""
+
+    base: Treatment
+    checks: tuple[tuple[str, tuple[str, ...]], ...]
+    treatments: Mapping[str, Treatment]
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class RegimeSettings:
+    """One regime, resolved for one site. `rows` by direction and category."""
+
+    name: str
+    title: str
+    sources: tuple[str, ...]
+    window: WindowTable
+    entrances: EntrancesTable
+    limits: LimitsTable
+    choices: Mapping[str, str]
+    rows: Mapping[tuple[str, str], Row]
+    zone: tzinfo
+
+
+def shipped() -> dict[str, Path]:
+    """Return the regimes that come with the gate, by name."""
+    folder = next(folder for folder in _FOLDERS if folder.is_dir())
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def path_of(regime: str) -> Path:
+    """Return the file of a regime that is shipped, or the file that the words are.
+
+    Raises:
+        ConfigError: neither.
+    """
+    known = shipped()
+    if regime in known:
+        return known[regime]
+    if regime.endswith(".toml") or "/" in regime:
+        return Path(regime)
+    close = difflib.get_close_matches(regime, known, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(known)}."
+    raise ConfigError([f"no regime is called {regime!r}; {hint} A file's name ends in .toml."])
+
+
+def load_regime(
+    path: Path, site: Path | None = None, *, with_window: bool = True
+) -> RegimeSettings:
+    """Return the regime of a file, changed by the lines of a site file.
+
+    Without `with_window` the site's window is left out: it dates another regime.
+
+    Raises:
+        ConfigError: something in either file is wrong; each problem with file, line and remedy.
+    """
+    regime = _read(path)
+    changes = _read(site) if site is not None else Source("", {}, "")
+    problems = [*shape_problems(regime, is_site=False), *shape_problems(changes, is_site=True)]
+    if problems:
+        raise ConfigError(problems)
+    if not with_window:
+        changes.raw.pop("window", None)
+    reading = _Reading(regime, changes)
+    settings = reading.resolved()
+    if reading.problems:
+        raise ConfigError(reading.problems)
+    return settings
+
+
+def _read(path: Path) -> Source:
+    try:
+        text = path.read_text(encoding="utf-8")
+        return Source(str(path), tomllib.loads(text), text)
+    except FileNotFoundError:
+        raise ConfigError([f"{path}: there is no such file."]) from None
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be read: {error.strerror}."]) from None
+    except UnicodeDecodeError as error:
+        raise ConfigError([f"{path}: not UTF-8 text (byte {error.start})."]) from None
+    except (ValueError, RecursionError) as error:
+        raise ConfigError([f"{path}: not TOML: {error}."]) from None
+
+
+# -------------------------------------------------------------------------------------- resolving
+
+
+class _Reading:
+    """One regime file with one site's changes, on the way to `RegimeSettings`."""
+
+    def __init__(self, regime: Source, site: Source) -> None:
+        self._regime = regime
+        self._site = site
+        self.problems: list[str] = []
+        self._choices: dict[str, str] = self._table("choices")
+        self._sequence: list[str] = site.raw.get("sequence", regime.raw["sequence"])
+        self._check_rules: dict[str, list[str]] = self._table("checks")
+
+    def resolved(self) -> RegimeSettings:
+        raw = self._regime.raw
+        self._check_choices()
+        self._check_sequence()
+        zone = self._zone()
+        settings = RegimeSettings(
+            name=raw["regime"],
+            title=raw["title"],
+            sources=tuple(raw["sources"]),
+            window=self._window(zone),
+            entrances=msgspec.convert(self._table("entrances"), EntrancesTable),
+            limits=msgspec.convert(self._table("limits"), LimitsTable),
+            choices=self._choices,
+            rows=self._rows(),
+            zone=zone,
+        )
+        entrances = self._where("entrances", "rules")
+        self._check_rule_ids(settings.entrances.rules, entrances)
+        for check, rules in self._check_rules.items():
+            self._check_rule_ids(rules, self._where("checks", check))
+        return settings
+
+    def _table(self, name: str) -> dict[str, Any]:
+        return {**self._regime.raw[name], **self._site.raw.get(name, {})}
+
+    def _where(self, table: str, key: str | None = None) -> str:
+        """Return the file and line that has the last word on a key."""
+        own = self._site.raw.get(table)
+        is_site = own is not None and (key is None or not isinstance(own, dict) or key in own)
+        return (self._site if is_site else self._regime).at(table, key)
+
+    def _zone(self) -> tzinfo:
+        name = self._site.raw.get(SITE_ONLY, DEFAULT_TIMEZONE)
+        try:
+            return ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError):
+            place = self._where(SITE_ONLY)
+            self.problems.append(
+                f"{place}: timezone = {name!r}: not a zone of this machine; "
+                f"write one such as {DEFAULT_TIMEZONE!r}, or install tzdata."
+            )
+            return ZoneInfo("UTC") if name != "UTC" else ZoneInfo(DEFAULT_TIMEZONE)
+
+    def _window(self, zone: tzinfo) -> WindowTable:
+        raw = self._site.raw.get("window", self._regime.raw["window"])
+        window = msgspec.convert(raw, WindowTable)
+        start, end = _in_zone(window.start, zone), _in_zone(window.end, zone)
+        place = f"{self._where('window')}: [window]"
+        if start is not None and end is None and not window.announced:
+            self.problems.append(
+                f"{place} never ends; give an end, or announced = true where an order says that "
+                "its end is told separately (R134)."
+            )
+        if end is not None:
+            if start is not None and end <= start:
+                self.problems.append(f"{place} ends at {end}, not after its start {start}.")
+            if window.then is None:
+                self.problems.append(f'{place} ends, and nothing follows; write then = "normal".')
+        if self._regime.raw["regime"] in (window.then, window.before):
+            self.problems.append(f"{place} is followed by itself; name another regime.")
+        for name in (window.then, window.before):
+            if name is not None and name not in shipped():
+                self.problems.append(
+                    f"{place} {name!r}: no such regime; there are: {', '.join(shipped())}."
+                )
+        return WindowTable(start, end, window.announced, window.before or window.then, window.then)
+
+    # ------------------------------------------------------------------------------------- choices
+
+    def _check_choices(self) -> None:
+        for name, option in self._choices.items():
+            place = f"{self._where('choices', name)}: [choices] {name}"
+            choice = CHOICES.get(name)
+            if choice is None:
+                self.problems.append(f"{place}: no such choice; there are: {', '.join(CHOICES)}.")
+            elif option not in choice.options:
+                options = ", ".join(choice.options)
+                self.problems.append(f"{place} = {option!r}: {choice.question}: {options}.")
+        missing = [name for name in CHOICES if name not in self._choices]
+        if missing:
+            place = self._where("choices")
+            self.problems.append(f"{place}: [choices] does not say: {', '.join(missing)}.")
+
+    def _check_sequence(self) -> None:
+        twice = {check for check in self._sequence if self._sequence.count(check) > 1}
+        for check in sorted(twice):
+            self.problems.append(f"{self._where('sequence')}: sequence has {check} twice.")
+        for check in self._sequence:
+            if check not in self._check_rules:
+                place = self._where("checks")
+                self.problems.append(f"{place}: [checks] does not say by which rules: {check}.")
+
+    # ---------------------------------------------------------------------------------------- rows
+
+    def _rows(self) -> dict[tuple[str, str], Row]:
+        rows: dict[tuple[str, str], Row] = {}
+        general = {
+            finding: self._treatment(msgspec.convert(raw, Then), self._where("findings", finding))
+            for finding, raw in self._table("findings").items()
+        }
+        missing = [finding for finding in _FINDINGS if finding not in general]
+        if missing:
+            place = self._where("findings")
+            self.problems.append(f"{place}: [findings] does not say: {', '.join(missing)}.")
+            return rows
+        for direction in ROWS:
+            own = self._rows_of(self._regime, direction, general)
+            own |= self._rows_of(self._site, direction, general)
+            rows |= {(direction, category): row for category, row in own.items()}
+            if absent := [category for category in _CATEGORIES if category not in own]:
+                self.problems.append(
+                    f"{self._regime.path}: no [[{direction}]] row for: {', '.join(absent)}; "
+                    "each category needs one in each direction."
+                )
+        return rows
+
+    def _rows_of(
+        self, source: Source, direction: str, general: Mapping[str, Treatment]
+    ) -> dict[str, Row]:
+        found: dict[str, Row] = {}
+        for number, raw in enumerate(source.raw.get(direction, [])):
+            place = source.at(direction, number=number)
+            row = self._row(msgspec.convert(raw, RowTable), place, general)
+            for category in raw["who"]:
+                if category in found:
+                    self.problems.append(
+                        f"{place}: [[{direction}]] {category} has a row already, at "
+                        f"{found[category].place}; take it out of one."
+                    )
+                found[category] = row
+        return found
+
+    def _row(self, raw: RowTable, place: str, general: Mapping[str, Treatment]) -> Row:
+        base = self._treatment(Then(raw.may, raw.rules, raw.tell, raw.say), place)
+        treatments = dict(general)
+        more: list[str] = [*self._checks_of(raw.may)]
+        for finding, then in raw.findings.items():
+            treatments[finding] = self._treatment(then, place)
+            more += self._checks_of(then.then)
+        wanted = {*raw.checks, *more}
+        unordered = sorted(wanted - {*self._sequence})
+        if unordered:
+            self.problems.append(f"{place}: not in the sequence: {', '.join(unordered)}; add it.")
+        checks = tuple(
+            (check, tuple(self._check_rules.get(check, ())))
+            for check in self._sequence
+            if check in wanted
+        )
+        return Row(base, checks, treatments, place)
+
+    def _checks_of(self, words: str) -> tuple[str, ...]:
+        """Return the checks that a named choice asks for besides the row's."""
+        choice = CHOICES.get(words)
+        option = choice and choice.options.get(self._choices.get(words, ""))
+        return option.checks if option else ()
+
+    def _treatment(self, then: Then, place: str) -> Treatment:
+        self._check_rule_ids(then.rules, place)
+        by, option = None, None
+        if then.then in CHOICES:
+            chosen = self._choices.get(then.then, "")
+            by = f"{then.then} = {chosen}"
+            option = CHOICES[then.then].options.get(chosen)
+        elif then.then not in _OUTCOMES:
+            known = ", ".join([*_OUTCOMES, *CHOICES])
+            self.problems.append(f"{place}: {then.then!r} is no outcome and no choice: {known}.")
+        tell = (*then.tell, *(option.tell if option else ()))
+        return Treatment(
+            outcome=option.outcome if option else then.then,
+            rules=tuple(dict.fromkeys((*then.rules, *(option.rules if option else ())))),
+            tell=tuple(notice for words in tell if (notice := self._notice(words, place))),
+            say=(*then.say, *(option.say if option else ())),
+            place=place,
+            by=by,
+        )
+
+    def _notice(self, words: str, place: str) -> tuple[str, int] | None:
+        who, _, soon = words.partition(" ")
+        if who not in RECIPIENTS:
+            self.problems.append(f"{place}: {words!r}: tell whom? {', '.join(RECIPIENTS)}.")
+        elif soon not in DEADLINES_S:
+            self.problems.append(f"{place}: {words!r}: how soon? {', '.join(DEADLINES_S)}.")
+        else:
+            return who, DEADLINES_S[soon]
+        return None
+
+    def _check_rule_ids(self, rules: list[str], place: str) -> None:
+        unknown = [rule for rule in rules if rule != "ours" and rule not in catalogue()]
+        if unknown:
+            self.problems.append(
+                f"{place}: no such rule: {', '.join(unknown)}; the catalogue has R001 to R303."
+            )
+
+
+def _in_zone(instant: datetime | None, zone: tzinfo) -> datetime | None:
+    if instant is None or instant.tzinfo is not None:
+        return instant
+    return instant.replace(tzinfo=zone)

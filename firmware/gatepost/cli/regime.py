@@ -1,0 +1,1 @@
+"""`gatepost regime`: check a regime, or explain it. (Being written.)"""
