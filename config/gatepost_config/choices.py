@@ -4,16 +4,19 @@ Each option says what it leads to and by which rules, so that both sides can be 
 chooses; it may use a choice wherever it may use an outcome (`may`, `then`).
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
-from gatepost_config.terms import Check, Outcome
+from gatepost_config.terms import Check, Finding, Outcome
 
 
 class Option(NamedTuple):
     """One side of a conflict.
 
     `outcome` is what the row or the finding leads to. `checks` are looked at besides the row's
-    own. `tell` and `say` are as in a regime file.
+    own. `tell` and `say` are as in a regime file. `found` is what this side asks for at least when
+    that is found in a row that uses the choice.
     """
 
     outcome: Outcome
@@ -21,6 +24,7 @@ class Option(NamedTuple):
     checks: tuple[Check, ...] = ()
     tell: tuple[str, ...] = ()
     say: tuple[str, ...] = ()
+    found: Mapping[Finding, "Option"] = MappingProxyType({})
 
 
 class Choice(NamedTuple):
@@ -30,6 +34,9 @@ class Choice(NamedTuple):
     options: dict[str, Option]
 
 
+# Who is let in because of a code shows one (R017: no scan without a look).
+_SHOW_CODE = Option("refer", ("R033", "R017"), say=("show_code",))
+_SHOW_CODE_AT_WORK = Option("refer", ("R093", "R017"), say=("show_code",))
 CHOICES = {
     "hot_resident": Choice(
         "A resident above the limit wants to come home",
@@ -51,7 +58,12 @@ CHOICES = {
     "visitors": Choice(
         "Somebody who does not live here wants to visit",
         {
-            "register": Option("admit", ("R072", "R033", "R040"), ("registered",)),
+            "register": Option(
+                "admit",
+                ("R072", "R033", "R040"),
+                ("registered",),
+                found={"code_unknown": _SHOW_CODE},
+            ),
             "escort": Option("admit", ("R077",), ("registered", "escort")),
             "turn_back": Option("deny", ("R073", "R076"), say=("residents_only",)),
             "never": Option("deny", ("R074", "R075"), say=("residents_only",)),
@@ -61,13 +73,20 @@ CHOICES = {
         "A courier, a takeaway rider or the mail wants in",
         {
             "drop_zone": Option("redirect", ("R089", "R090", "R092"), say=("drop_zone",)),
-            "checked": Option("admit", ("R093",), ("registered", "health_code", "temperature")),
+            "checked": Option(
+                "admit",
+                ("R093",),
+                ("registered", "health_code", "temperature"),
+                found={"code_unknown": _SHOW_CODE_AT_WORK},
+            ),
         },
     ),
     "vehicles": Choice(
         "The occupants of an outside vehicle want in",
         {
-            "register": Option("admit", ("R072", "R099"), ("registered",)),
+            "register": Option(
+                "admit", ("R072", "R099"), ("registered",), found={"code_unknown": _SHOW_CODE}
+            ),
             "escort": Option("admit", ("R077",), ("registered", "escort")),
             "never": Option("deny", ("R075", "R100"), say=("residents_only",)),
         },
@@ -75,7 +94,12 @@ CHOICES = {
     "works": Choice(
         "Workers for renovation or repair",
         {
-            "limited": Option("admit", ("R083", "R082"), ("registered", "works")),
+            "limited": Option(
+                "admit",
+                ("R083", "R082"),
+                ("registered", "works"),
+                found={"code_unknown": _SHOW_CODE_AT_WORK},
+            ),
             "stopped": Option("deny", ("R084", "R085"), say=("works_stopped",)),
         },
     ),
@@ -119,8 +143,16 @@ CHOICES = {
             "test": Option(
                 "admit_and_report",
                 ("R051", "R053", "R059"),
-                ("test",),
+                ("risk_area",),
                 tell=("community at once",),
+                found={
+                    "risk_area": Option(
+                        "refer",
+                        ("R051", "R053"),
+                        tell=("community at once",),
+                        say=("bring_test",),
+                    )
+                },
             ),
             "keep_out": Option("refer", ("R081",), tell=("community at once", "street at once")),
         },
@@ -141,7 +173,13 @@ CHOICES = {
         "A resident wants to go out",
         {
             "free": Option("admit", ("R070",)),
-            "quota": Option("admit", ("R064", "R065"), ("pass", "quota")),
+            "quota": Option(
+                "admit",
+                ("R064", "R065"),
+                ("pass", "quota"),
+                # A pass that nobody could verify is none.
+                found={"no_pass": Option("refer", ("R064", "R067"), say=("show_pass",))},
+            ),
             "exempt_only": Option("deny", ("R107",), say=("stay_home",)),
         },
     ),
@@ -184,6 +222,16 @@ CHOICES = {
         },
     ),
 }
+
+
+def option_of(words: str, chosen: Mapping[str, str]) -> Option | None:
+    """Return the side that was chosen, where the words name a choice."""
+    choice = CHOICES.get(words)
+    return choice.options.get(chosen.get(words, "")) if choice else None
+
+
+# Who has a test is at least as well off as who has none.
+WITHOUT_TEST: dict[Finding, Finding] = {"coded_tested": "coded", "risk_area_tested": "risk_area"}
 
 # Choices of a number: the options are the numbers themselves.
 OBSERVATION_DAYS = {7: ("R120",), 14: ("R115", "R116", "R121")}

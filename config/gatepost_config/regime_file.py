@@ -12,9 +12,11 @@ from msgspec import Meta, Struct, field
 from gatepost_config.settings import Name
 from gatepost_config.terms import Category, Check, Finding
 
+RULE_FORM = r"^(R[0-9]{3}|ours)\Z"
+PROMPT_FORM = r"^[a-z_]{1,40}\Z"
 _Words = Annotated[str, Meta(min_length=1, max_length=200)]
-_RuleId = Annotated[str, Meta(pattern=r"^(R[0-9]{3}|ours)\Z")]
-_PromptKey = Annotated[str, Meta(pattern=r"^[a-z_]{1,40}\Z")]
+_RuleId = Annotated[str, Meta(pattern=RULE_FORM)]
+_PromptKey = Annotated[str, Meta(pattern=PROMPT_FORM)]
 
 
 class _Table(Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,39 +1,33 @@
 """In which line of a regime file something stands: for messages, and for `regime explain`."""
 
 import re
-from itertools import islice
 
 
-def line_of(text: str, table: str, key: str | None = None, number: int | None = None) -> int | None:
-    """Return the line (from 1) of a table, of a key in it, or of the `number`th [[table]] row.
+def line_of(text: str, table: str, key: str | None = None, number: int = 0) -> int | None:
+    """Return the line (from 1) of a table, or of a key in it.
 
-    A key at the top of the file is a table of that name. None: it is written in another way.
+    Of [[table]] it is the row with this number, from 0. A key at the top of the file is a table of
+    that name. Where the key is written in another way it is the table's line; None: so is that.
     """
-    if number is not None:
-        return _row_line(text, table, number)
-    inside = False
-    for line, words in enumerate(text.splitlines(), start=1):
-        stripped = words.strip()
-        if stripped.startswith("["):
-            inside = _header(stripped) == table
-            if inside and key is None:
-                return line
-        elif (key is None and _assigns(stripped, table)) or (
-            inside and key is not None and _assigns(stripped, key)
-        ):
-            return line
-    return line_of(text, table) if key is not None else None
+    lines = [words.strip() for words in text.splitlines()]
+    headers = [line for line, words in enumerate(lines) if words.startswith("[")]
+    begins = [line for line in headers if _header(lines[line]) == table]
+    if len(begins) <= number:
+        return _found(lines, range(headers[0] if headers else len(lines)), table)
+    begin = begins[number]
+    if key is None:
+        return begin + 1
+    end = next((line for line in headers if line > begin), len(lines))
+    own = [line for line in headers if _header(lines[line]) == f"{table}.{key}"]
+    line = _found(lines, range(begin + 1, end), key)
+    return line or next((header + 1 for header in own), begin + 1)
 
 
-def _row_line(text: str, table: str, number: int) -> int | None:
-    lines = enumerate(text.splitlines(), start=1)
-    rows = (line for line, words in lines if _header(words.strip()) == table)
-    return next(islice(rows, number, None), None)
+def _found(lines: list[str], where: range, key: str) -> int | None:
+    """Return the line that gives a key its value, `key = ...` or `key.part = ...`."""
+    form = re.compile(rf'"?{re.escape(key)}"?\s*[=.]')
+    return next((line + 1 for line in where if form.match(lines[line])), None)
 
 
-def _header(words: str) -> str | None:
-    return words.strip("[ ").partition("]")[0].strip() if words.startswith("[") else None
-
-
-def _assigns(words: str, key: str) -> bool:
-    return re.match(rf'"?{re.escape(key)}"?\s*=', words) is not None
+def _header(words: str) -> str:
+    return words.lstrip("[ ").partition("]")[0].strip()

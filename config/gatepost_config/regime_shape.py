@@ -1,10 +1,7 @@
 """What is wrong with the shape of a regime file or a site file, table by table, with its line."""
 
-import difflib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
-
-import msgspec
 
 from gatepost_config.regime_file import (
     BY_KEY,
@@ -12,13 +9,14 @@ from gatepost_config.regime_file import (
     ROWS,
     SITE_ONLY,
     TABLES,
-    EntrancesTable,
-    LimitsTable,
     RowTable,
 )
 from gatepost_config.regime_lines import line_of
+from gatepost_config.regime_values import Wrong, hint, wrong
 
 EXAMPLE_ZONE = "Asia/Shanghai"
+_OF_STRUCTS = ("limits", "entrances")
+_SCALARS = (SITE_ONLY, "regime", "title", "sources", "sequence")
 
 
 class Source(NamedTuple):
@@ -28,7 +26,7 @@ class Source(NamedTuple):
     raw: dict[str, Any]
     text: str
 
-    def at(self, table: str, key: str | None = None, number: int | None = None) -> str:
+    def at(self, table: str, key: str | None = None, number: int = 0) -> str:
         """Return file and line of a table, of a key in it, or of a numbered row."""
         line = line_of(self.text, table, key, number)
         return f"{self.path}:{line}" if line else self.path
@@ -40,19 +38,19 @@ def shape_problems(source: Source, *, is_site: bool) -> Iterator[str]:
     if is_site:
         allowed = [SITE_ONLY, *(name for name in allowed if name not in NOT_A_SITES)]
     for name, content in source.raw.items():
-        if name not in allowed:
-            close = difflib.get_close_matches(name, allowed, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(allowed)}."
-            yield f"{source.at(name)}: {name}: no such table; {hint}"
+        if name in NOT_A_SITES and is_site:
+            yield f"{source.at(name)}: {name}: belongs to the regime's own file; take it out."
+        elif name not in allowed:
+            yield f"{source.at(name)}: {name}: no such table; {hint(name, allowed)}"
         elif name in ROWS:
             yield from _row_problems(source, name, content)
         elif name == SITE_ONLY:
             if not isinstance(content, str):
-                yield f"{source.at(name)}: timezone: must be a name such as {EXAMPLE_ZONE!r}."
-        elif is_site and name in BY_KEY:
-            yield from _key_problems(source, name, content)
+                example = f"a name such as {EXAMPLE_ZONE!r}"
+                yield f"{source.at(name)}: {name} = {content!r}: must be {example}."
         else:
-            yield from _converted(source, name, content, TABLES[name])
+            found = _of_keys(name, content) if is_site and name in BY_KEY else None
+            yield from _sentences(source, name, found or wrong(TABLES[name], content))
     if not is_site:
         yield from (
             f"{source.path}: {name} is missing."
@@ -66,48 +64,21 @@ def _row_problems(source: Source, name: str, content: object) -> Iterator[str]:
         yield f"{source.at(name)}: {name}: write [[{name}]], once for each row."
         return
     for number, row in enumerate(content):
-        try:
-            msgspec.convert(row, RowTable)
-        except msgspec.ValidationError as error:
-            yield f"{source.at(name, number=number)}: [[{name}]] {_said(error)}"
+        yield from _sentences(source, name, wrong(RowTable, row), number)
 
 
-def _key_problems(source: Source, name: str, content: object) -> Iterator[str]:
-    """Check a table of which a site gives only some keys."""
-    if not isinstance(content, dict):
-        yield f"{source.at(name)}: [{name}] must be a table."
-        return
-    kind = TABLES[name]
-    if name in ("limits", "entrances"):
-        struct = LimitsTable if name == "limits" else EntrancesTable
-        types = {field.name: field.type for field in msgspec.structs.fields(struct)}
-    else:
-        types = {}
-    for key, value in content.items():
-        if types and key not in types:
-            where = f"{source.at(name, key)}: [{name}] {key}"
-            yield f"{where}: no such key; there are: {', '.join(types)}."
-            continue
-        target, wanted = (value, types[key]) if types else ({key: value}, kind)
-        try:
-            msgspec.convert(target, wanted)
-        except msgspec.ValidationError as error:
-            yield f"{source.at(name, key)}: [{name}] {key}: {_said(error)}"
+def _of_keys(name: str, content: object) -> Iterator[Wrong] | None:
+    """Check a table of which a site gives only some keys; None: as any other."""
+    if name not in _OF_STRUCTS or not isinstance(content, dict):
+        return None
+    # What is missing is the regime's.
+    return (one for one in wrong(TABLES[name], content) if one.path[0] in content)
 
 
-def _converted(source: Source, name: str, content: object, kind: object) -> Iterator[str]:
-    if isinstance(content, dict) and name in ("choices", "checks", "findings"):
-        yield from _key_problems(source, name, content)
-        return
-    try:
-        msgspec.convert(content, kind)
-    except msgspec.ValidationError as error:
-        key = next(iter(str(error).partition("`$.")[2].rstrip("`").split("["))) or None
-        yield f"{source.at(name, key)}: [{name}] {_said(error)}"
-
-
-def _said(error: msgspec.ValidationError) -> str:
-    """Return what msgspec says, without its own notation for the root."""
-    words, _, where = str(error).partition(" - at `$")
-    where = where.rstrip("`").lstrip(".")
-    return f"{where}: {words}." if where else f"{words}."
+def _sentences(source: Source, name: str, found: Iterator[Wrong], number: int = 0) -> Iterator[str]:
+    label = f"[[{name}]]" if name in ROWS else name if name in _SCALARS else f"[{name}]"
+    for path, words in found:
+        # In a row a finding stands as if.<finding>.
+        key = ".".join(path[:2] if path[:1] == ("if",) else path[:1]) or None
+        what = f"{label} {'.'.join(path)}" if path else label
+        yield f"{source.at(name, key, number)}: {what}{words}"

@@ -5,11 +5,10 @@ treatment, and no named choice is left open. It is the same for `gatepost decide
 `gatepost regime explain`, and for the gate.
 """
 
-import difflib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -17,9 +16,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from gatepost_config.catalogue import catalogue
-from gatepost_config.choices import CHOICES
+from gatepost_config.choices import CHOICES, WITHOUT_TEST, option_of
 from gatepost_config.load import ConfigError
 from gatepost_config.regime_file import (
+    BY_KEY,
     ROWS,
     SITE_ONLY,
     EntrancesTable,
@@ -29,6 +29,7 @@ from gatepost_config.regime_file import (
     WindowTable,
 )
 from gatepost_config.regime_shape import EXAMPLE_ZONE, Source, shape_problems
+from gatepost_config.regime_values import hint
 from gatepost_config.terms import DEADLINES_S, RECIPIENTS, Category, Finding, Outcome
 
 _HERE = Path(__file__).parent
@@ -53,17 +54,25 @@ class Treatment(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One category in one direction. `place` is the file and line that says so."""
+    """One category in one direction. `place` is the file and line that says so.
+
+    `own` are the findings of which the row itself says what they lead to.
+    """
 
     base: Treatment
     checks: tuple[tuple[str, tuple[str, ...]], ...]
     treatments: Mapping[str, Treatment]
     place: str
+    own: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class RegimeSettings:
-    """One regime, resolved for one site. `rows` by direction and category."""
+    """One regime, resolved for one site. `rows` by direction and category.
+
+    `places` is the file and line of each key of a table, as "limits.index_c"; `site` is the path
+    of the site's file, "" where there is none.
+    """
 
     name: str
     title: str
@@ -74,6 +83,8 @@ class RegimeSettings:
     choices: Mapping[str, str]
     rows: Mapping[tuple[str, str], Row]
     zone: tzinfo
+    places: Mapping[str, str]
+    site: str = ""
 
 
 def shipped() -> dict[str, Path]:
@@ -93,9 +104,9 @@ def path_of(regime: str) -> Path:
         return known[regime]
     if regime.endswith(".toml") or "/" in regime:
         return Path(regime)
-    close = difflib.get_close_matches(regime, known, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(known)}."
-    raise ConfigError([f"no regime is called {regime!r}; {hint} A file's name ends in .toml."])
+    raise ConfigError(
+        [f"no regime is called {regime!r}; {hint(regime, known)} A file's name ends in .toml."]
+    )
 
 
 def load_regime(
@@ -149,6 +160,7 @@ class _Reading:
         self._choices: dict[str, str] = self._table("choices")
         self._sequence: list[str] = site.raw.get("sequence", regime.raw["sequence"])
         self._check_rules: dict[str, list[str]] = self._table("checks")
+        self._unordered: dict[str, str] = {}  # a check that no sequence has, and who asks for it
 
     def resolved(self) -> RegimeSettings:
         raw = self._regime.raw
@@ -165,12 +177,21 @@ class _Reading:
             choices=self._choices,
             rows=self._rows(),
             zone=zone,
+            places=self._places(),
+            site=self._site.path,
         )
         entrances = self._where("entrances", "rules")
         self._check_rule_ids(settings.entrances.rules, entrances)
         for check, rules in self._check_rules.items():
             self._check_rule_ids(rules, self._where("checks", check))
         return settings
+
+    def _places(self) -> dict[str, str]:
+        keys = [(table, key) for table in BY_KEY for key in self._table(table)]
+        places = {f"{table}.{key}": self._where(table, key) for table, key in keys}
+        if SITE_ONLY in self._site.raw:
+            places[SITE_ONLY] = self._where(SITE_ONLY)
+        return {**places, "window": self._where("window")}
 
     def _table(self, name: str) -> dict[str, Any]:
         return {**self._regime.raw[name], **self._site.raw.get(name, {})}
@@ -185,13 +206,13 @@ class _Reading:
         name = self._site.raw.get(SITE_ONLY, DEFAULT_TIMEZONE)
         try:
             return ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError):
+        except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: a folder of zones
             place = self._where(SITE_ONLY)
             self.problems.append(
                 f"{place}: timezone = {name!r}: not a zone of this machine; "
                 f"write one such as {DEFAULT_TIMEZONE!r}, or install tzdata."
             )
-            return ZoneInfo("UTC") if name != "UTC" else ZoneInfo(DEFAULT_TIMEZONE)
+            return UTC
 
     def _window(self, zone: tzinfo) -> WindowTable:
         raw = self._site.raw.get("window", self._regime.raw["window"])
@@ -208,10 +229,11 @@ class _Reading:
                 self.problems.append(f"{place} ends at {end}, not after its start {start}.")
             if window.then is None:
                 self.problems.append(f'{place} ends, and nothing follows; write then = "normal".')
-        if self._regime.raw["regime"] in (window.then, window.before):
+        own = self._regime.raw["regime"]
+        if own in (window.then, window.before):
             self.problems.append(f"{place} is followed by itself; name another regime.")
         for name in (window.then, window.before):
-            if name is not None and name not in shipped():
+            if name not in (None, own, *shipped()):
                 self.problems.append(
                     f"{place} {name!r}: no such regime; there are: {', '.join(shipped())}."
                 )
@@ -224,10 +246,10 @@ class _Reading:
             place = f"{self._where('choices', name)}: [choices] {name}"
             choice = CHOICES.get(name)
             if choice is None:
-                self.problems.append(f"{place}: no such choice; there are: {', '.join(CHOICES)}.")
+                self.problems.append(f"{place}: no such choice; {hint(name, CHOICES)}")
             elif option not in choice.options:
-                options = ", ".join(choice.options)
-                self.problems.append(f"{place} = {option!r}: {choice.question}: {options}.")
+                options = hint(option, choice.options)
+                self.problems.append(f"{place} = {option!r}: no such option; {options}")
         missing = [name for name in CHOICES if name not in self._choices]
         if missing:
             place = self._where("choices")
@@ -264,6 +286,10 @@ class _Reading:
                     f"{self._regime.path}: no [[{direction}]] row for: {', '.join(absent)}; "
                     "each category needs one in each direction."
                 )
+        self.problems += [
+            f"{self._where('sequence')}: sequence lacks {check}, for which {place} asks; add it."
+            for check, place in sorted(self._unordered.items())
+        ]
         return rows
 
     def _rows_of(
@@ -272,7 +298,12 @@ class _Reading:
         found: dict[str, Row] = {}
         for number, raw in enumerate(source.raw.get(direction, [])):
             place = source.at(direction, number=number)
-            row = self._row(msgspec.convert(raw, RowTable), place, general)
+            row_table = msgspec.convert(raw, RowTable)
+            places: dict[str, str] = {
+                finding: source.at(direction, f"if.{finding}", number)
+                for finding in row_table.findings
+            }
+            row = self._row(row_table, place, places, general)
             for category in raw["who"]:
                 if category in found:
                     self.problems.append(
@@ -282,40 +313,47 @@ class _Reading:
                 found[category] = row
         return found
 
-    def _row(self, raw: RowTable, place: str, general: Mapping[str, Treatment]) -> Row:
+    def _row(
+        self,
+        raw: RowTable,
+        place: str,
+        places: Mapping[str, str],
+        general: Mapping[str, Treatment],
+    ) -> Row:
         base = self._treatment(Then(raw.may, raw.rules, raw.tell, raw.say), place)
         treatments = dict(general)
-        more: list[str] = [*self._checks_of(raw.may)]
+        wanted = {*raw.checks}
+        for words in [raw.may, *(then.then for then in raw.findings.values())]:
+            option = option_of(words, self._choices)
+            wanted |= {*option.checks} if option else set()
+            for finding in option.found if option else ():
+                asked = self._treatment(Then(words), self._where("choices", words), finding)
+                treatments[finding] = max(treatments[finding], asked, key=_severity)
         for finding, then in raw.findings.items():
-            treatments[finding] = self._treatment(then, place)
-            more += self._checks_of(then.then)
-        wanted = {*raw.checks, *more}
-        unordered = sorted(wanted - {*self._sequence})
-        if unordered:
-            self.problems.append(f"{place}: not in the sequence: {', '.join(unordered)}; add it.")
+            treatments[finding] = self._treatment(then, places[finding], finding)
+        for tested, untested in WITHOUT_TEST.items():
+            if treatments[tested].by is not None:
+                treatments[tested] = min(treatments[tested], treatments[untested], key=_severity)
+        for check in wanted - {*self._sequence}:
+            self._unordered.setdefault(check, place)
         checks = tuple(
             (check, tuple(self._check_rules.get(check, ())))
             for check in self._sequence
             if check in wanted
         )
-        return Row(base, checks, treatments, place)
+        return Row(base, checks, treatments, place, tuple(raw.findings))
 
-    def _checks_of(self, words: str) -> tuple[str, ...]:
-        """Return the checks that a named choice asks for besides the row's."""
-        choice = CHOICES.get(words)
-        option = choice and choice.options.get(self._choices.get(words, ""))
-        return option.checks if option else ()
-
-    def _treatment(self, then: Then, place: str) -> Treatment:
+    def _treatment(self, then: Then, place: str, finding: Finding | None = None) -> Treatment:
         self._check_rule_ids(then.rules, place)
         by, option = None, None
         if then.then in CHOICES:
             chosen = self._choices.get(then.then, "")
             by = f"{then.then} = {chosen}"
-            option = CHOICES[then.then].options.get(chosen)
+            option = option_of(then.then, self._choices)
+            option = option.found.get(finding, option) if option and finding else option
         elif then.then not in _OUTCOMES:
-            known = ", ".join([*_OUTCOMES, *CHOICES])
-            self.problems.append(f"{place}: {then.then!r} is no outcome and no choice: {known}.")
+            known = hint(then.then, [*_OUTCOMES, *CHOICES])
+            self.problems.append(f"{place}: {then.then!r}: no such outcome or choice; {known}")
         tell = (*then.tell, *(option.tell if option else ()))
         return Treatment(
             outcome=option.outcome if option else then.then,
@@ -329,9 +367,9 @@ class _Reading:
     def _notice(self, words: str, place: str) -> tuple[str, int] | None:
         who, _, soon = words.partition(" ")
         if who not in RECIPIENTS:
-            self.problems.append(f"{place}: {words!r}: tell whom? {', '.join(RECIPIENTS)}.")
+            self.problems.append(f"{place}: {words!r}: tell whom? {hint(who, RECIPIENTS)}")
         elif soon not in DEADLINES_S:
-            self.problems.append(f"{place}: {words!r}: how soon? {', '.join(DEADLINES_S)}.")
+            self.problems.append(f"{place}: {words!r}: how soon? {hint(soon, DEADLINES_S)}")
         else:
             return who, DEADLINES_S[soon]
         return None
@@ -342,6 +380,10 @@ class _Reading:
             self.problems.append(
                 f"{place}: no such rule: {', '.join(unknown)}; the catalogue has R001 to R303."
             )
+
+
+def _severity(treatment: Treatment) -> int:
+    return _OUTCOMES.index(treatment.outcome) if treatment.outcome in _OUTCOMES else 0
 
 
 def _in_zone(instant: datetime | None, zone: tzinfo) -> datetime | None:

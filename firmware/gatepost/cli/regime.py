@@ -1,1 +1,73 @@
-"""`gatepost regime`: check a regime, or explain it. (Being written.)"""
+"""`gatepost regime`: which orders there are, whether a file of one is right, and what it says.
+
+Exit status: 0, or 2 when the regime or the site file cannot be used; each problem is told then.
+"""
+
+import argparse
+from pathlib import Path
+from typing import get_args
+
+from gatepost.cli.regime_text import as_markdown, as_text, document
+from gatepost.wiring.regimes import load
+from gatepost_config.regime_file import ROWS
+from gatepost_config.regimes import RegimeSettings, load_regime, path_of, shipped
+from gatepost_config.terms import Category
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    what = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
+    what.add_parser("list", help="the shipped regimes")
+    check = what.add_parser("check", help="say that a file can be used, or what is wrong with it")
+    explain = what.add_parser("explain", help="print the resolved order with its sources")
+    for command in (check, explain):
+        command.add_argument(
+            "regime", metavar="NAME|FILE", help="a shipped regime, or a file of one"
+        )
+        command.add_argument(
+            "--site", type=Path, metavar="FILE", help="the site's own lines, which change it"
+        )
+    explain.add_argument(
+        "--category", choices=get_args(Category), metavar="C", help="one category of people only"
+    )
+    explain.add_argument("--direction", choices=ROWS, help="one direction only")
+    explain.add_argument("--markdown", action="store_true", help="as Markdown, to be published")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print it."""
+    if args.what == "list":
+        _list()
+        return 0
+    # With those that its window leads to, and what no regime may say.
+    regimes = load(args.regime, args.site)
+    settings = load_regime(path_of(args.regime), args.site)
+    if args.what == "check":
+        others = f"; its window leads to {', '.join([*regimes][1:])}" if len(regimes) > 1 else ""
+        print(f"ok: {settings.name}: {_counts(settings)}{others}")
+        return 0
+    lines = document(settings, category=args.category, direction=args.direction)
+    print(as_markdown(lines) if args.markdown else as_text(lines), end="")
+    return 0
+
+
+def _list() -> None:
+    for name, path in shipped().items():
+        settings = load_regime(path)
+        print(f"{name:<15} {settings.title:<40} {', '.join(settings.sources)}")
+
+
+def _counts(settings: RegimeSettings) -> str:
+    categories = {category for _, category in settings.rows}
+    treatments = [
+        treatment
+        for row in settings.rows.values()
+        for treatment in (row.base, *row.treatments.values())
+    ]
+    checks = [rules for row in settings.rows.values() for _, rules in row.checks]
+    rules = {rule for treatment in treatments for rule in treatment.rules}
+    rules.update(*checks)
+    return (
+        f"{len(categories)} categories in {len(ROWS)} directions, {len(settings.choices)} choices, "
+        f"{len(rules - {'ours'})} rules cited"
+    )

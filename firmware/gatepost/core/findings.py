@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta, tzinfo
 from typing import NamedTuple
 
-from gatepost.core.facts import Code, DatedCode, Facts, Mask, TestKind
+from gatepost.core.facts import Category, Code, DatedCode, Facts, Mask, TestKind
 from gatepost.core.regime import Check, Finding, Limits
 from gatepost.core.screening import Zone
 
@@ -76,6 +76,8 @@ def _code(dated: DatedCode, unknown: Finding, facts: Facts, site: Site) -> Found
 
 def _risk_area(facts: Facts, site: Site) -> Found:
     days = facts.risk_area_days
+    if days is None and facts.category is Category.RETURNED_RESIDENT:
+        days = 0  # it is what the category says
     if days is None or days > site.limits.look_back_days:
         return None
     return Finding.RISK_AREA_TESTED if _has_long_test(facts, site) else Finding.RISK_AREA

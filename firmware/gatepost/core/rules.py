@@ -22,7 +22,6 @@ _SAY = {
     Outcome.REDIRECT: "other_entrance",
     Outcome.DENY: "no_entry",
 }
-_ANOTHER_ATTEMPT = frozenset({Finding.UNMEASURED, Finding.NEAR_LIMIT})
 
 
 class Decision(NamedTuple):
@@ -67,14 +66,13 @@ def decide(facts: Facts, regime: Regime) -> Decision:
         if finding is None:
             steps.append(_Applied(Treatment(Outcome.ADMIT, rules), None))
         else:
-            steps.append(_Applied(_treatment(row.treatments[finding], finding, facts), finding))
+            steps.append(_Applied(_treatment(row.treatments[finding], facts), finding))
     return _decided(steps, facts.direction)
 
 
-def _treatment(treatment: Treatment, finding: Finding, facts: Facts) -> Treatment:
+def _treatment(treatment: Treatment, facts: Facts) -> Treatment:
     """Return a finding's treatment; who has no attempt left is not measured once more."""
-    is_last = finding in _ANOTHER_ATTEMPT and facts.attempts_left <= 0
-    if is_last and treatment.outcome is Outcome.RECHECK:
+    if facts.attempts_left <= 0 and treatment.outcome is Outcome.RECHECK:
         return Treatment(Outcome.REFER, (*treatment.rules, "ours"), treatment.tell)
     return treatment
 
@@ -90,7 +88,13 @@ def _decided(steps: list[_Applied], direction: Direction) -> Decision:
     finding = next((step.finding for step in decisive if step.finding is not None), None)
     return Decision(
         outcome,
-        rules=_unique(rule for step in shown for rule in step.treatment.rules),
+        # Who is told of something is told by which rule, whatever else decided.
+        rules=_unique(
+            rule
+            for step in steps
+            if outcome.releases or step.treatment.outcome is outcome or step.treatment.tell
+            for rule in step.treatment.rules
+        ),
         tell=_soonest(notice for step in steps for notice in step.treatment.tell),
         say=says,
         reason=_reason(outcome, finding),

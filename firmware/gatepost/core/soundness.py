@@ -13,6 +13,10 @@ from gatepost_hal.ports import Direction
 _UNMEASURED = frozenset({Category.EMERGENCY})
 _NOT_MEASURED = (Finding.UNMEASURED, Finding.NEAR_LIMIT)
 _CODED = (Finding.CODED, Finding.CODED_TESTED)
+_WITHOUT_TEST = {
+    Finding.CODED_TESTED: Finding.CODED,
+    Finding.RISK_AREA_TESTED: Finding.RISK_AREA,
+}
 
 
 class Flaw(NamedTuple):
@@ -30,7 +34,7 @@ def flaws(regime: Regime) -> Iterator[Flaw]:
         for category in Category:
             row = regime.rows[direction, category]
             judged = _of_entry if direction is Direction.ENTRY else _of_exit
-            for finding, why in [*judged(category, row), *_of_words(row)]:
+            for finding, why in [*judged(category, row), *_of_tests(row), *_of_words(row)]:
                 yield Flaw(direction, category, finding, why)
 
 
@@ -70,6 +74,13 @@ def _of_exit(_: Category, row: Row) -> Iterator[tuple[Finding | None, str]]:
         yield None, "lets out without the check isolation (R114)"
     if row.treatments[Finding.ISOLATED].outcome.releases:
         yield Finding.ISOLATED, "who must stay at home is not let out (R114 R124)"
+
+
+def _of_tests(row: Row) -> Iterator[tuple[Finding | None, str]]:
+    for tested, untested in _WITHOUT_TEST.items():
+        is_stricter = row.treatments[tested].outcome > row.treatments[untested].outcome
+        if is_stricter and tested in found_by(row):
+            yield tested, f"is stricter than {untested.value}: a test makes nobody worse off (R038)"
 
 
 def _of_words(row: Row) -> Iterator[tuple[Finding | None, str]]:

@@ -111,10 +111,9 @@ def _sentence(flaw: Flaw, settings: RegimeSettings) -> str:
 def _idle(built: Regime, settings: RegimeSettings) -> list[str]:
     """Return a sentence for each if.<finding> that no check of its row can find."""
     return [
-        f"{row.place}: [[{direction}]] if.{finding}: no check of this row finds that; add the "
-        "check, or take the line out."
+        f"{row.treatments[finding].place}: [[{direction}]] if.{finding}: no check of this row "
+        "finds that; add the check, or take the line out."
         for (direction, category), row in settings.rows.items()
-        for finding, treatment in row.treatments.items()
-        if treatment.place == row.place
-        and Finding(finding) not in found_by(built.rows[Direction(direction), Category(category)])
+        for finding in row.own
+        if Finding(finding) not in found_by(built.rows[Direction(direction), Category(category)])
     ]
