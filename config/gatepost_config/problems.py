@@ -11,7 +11,7 @@ from msgspec import inspect as mi
 from msgspec.structs import FieldInfo
 from msgspec.structs import fields as fields_of
 
-from gatepost_config.settings import HOURS_FORM, NAME_FORM, Settings, decode_path
+from gatepost_config.settings import HOURS_FORM, NAME_FORM, REGIME_FORM, Settings, decode_path
 
 _UNITS = {
     "_s": "seconds",
@@ -23,6 +23,7 @@ _UNITS = {
 }
 _FORMS = {
     NAME_FORM: "1 to 63 of a-z, 0-9 and '-', beginning with a letter or digit",
+    REGIME_FORM: 'the name of a regime, the absolute path of a file, or "" for none',
     HOURS_FORM: 'times of day as "22:00-06:00", or "" for none',
 }
 # What people write in place of our units; only used to say which unit is meant.

@@ -119,8 +119,19 @@ def load_regime(
     Raises:
         ConfigError: something in either file is wrong; each problem with file, line and remedy.
     """
-    regime = _read(path)
-    changes = _read(site) if site is not None else Source("", {}, "")
+    changes = None if site is None else read_source(site)
+    return resolve(read_source(path), changes, with_window=with_window)
+
+
+def resolve(
+    regime: Source, site: Source | None = None, *, with_window: bool = True
+) -> RegimeSettings:
+    """Return the regime in what was read, as `load_regime` does.
+
+    Raises:
+        ConfigError: as `load_regime`.
+    """
+    changes = Source("", {}, "") if site is None else site._replace(raw=dict(site.raw))
     problems = [*shape_problems(regime, is_site=False), *shape_problems(changes, is_site=True)]
     if problems:
         raise ConfigError(problems)
@@ -133,16 +144,30 @@ def load_regime(
     return settings
 
 
-def _read(path: Path) -> Source:
+def read_source(path: Path) -> Source:
+    """Return what a file says, as it is.
+
+    Raises:
+        ConfigError: it cannot be read, or is no TOML.
+    """
     try:
-        text = path.read_text(encoding="utf-8")
-        return Source(str(path), tomllib.loads(text), text)
+        return parse_source(str(path), path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError([f"{path}: there is no such file."]) from None
     except OSError as error:
         raise ConfigError([f"{path}: cannot be read: {error.strerror}."]) from None
     except UnicodeDecodeError as error:
         raise ConfigError([f"{path}: not UTF-8 text (byte {error.start})."]) from None
+
+
+def parse_source(path: str, text: str) -> Source:
+    """Return what a text says; `path` is for messages.
+
+    Raises:
+        ConfigError: it is no TOML.
+    """
+    try:
+        return Source(path, tomllib.loads(text), text)
     except (ValueError, RecursionError) as error:
         raise ConfigError([f"{path}: not TOML: {error}."]) from None
 

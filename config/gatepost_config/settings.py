@@ -11,10 +11,13 @@ from msgspec import Meta, Struct, field
 
 NAME_FORM = r"^[a-z0-9][a-z0-9-]{0,62}\Z"
 HOURS_FORM = r"^(|([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9])\Z"
+REGIME_FORM = r"^(|[a-z0-9][a-z0-9-]{0,62}|/[^\x00]{1,200})\Z"
 # A name that goes into MQTT topics and event ids.
 Name = Annotated[str, Meta(pattern=NAME_FORM)]
 # Local times of day, as "22:00-06:00", or none.
 Hours = Annotated[str, Meta(pattern=HOURS_FORM)]
+# A regime: a name, the path of a file, or none.
+RegimeName = Annotated[str, Meta(pattern=REGIME_FORM)]
 # The BCM number of a line on the Pi's 40-pin header. 0 and 1 belong to the HAT EEPROM.
 BcmPin = Annotated[int, Meta(ge=2, le=27)]
 # The same, and 0 for a line that is not wired.
@@ -134,6 +137,15 @@ class Screening(_Section, frozen=True):
     ambient_high_c: Annotated[float, Meta(ge=24, le=45)] = 29.0
     # What a measurement outside is: no information, or one with a guard band that widens.
     outside_ambient: Literal["no_information", "widen"] = "no_information"
+
+
+class Regime(_Section, frozen=True):
+    """The order in force: `gatepost regime list`. It decides on entries, by category."""
+
+    # A shipped regime by name, or the path of a file. "": only the limit below, and a known pass.
+    name: RegimeName = ""
+    # The site's own lines, which change the order's. "/dev/null": there are none.
+    site: Path = Path("/dev/null")
 
 
 class Sensor(_Section, frozen=True):
@@ -268,6 +280,11 @@ class Paths(_Section, frozen=True):
         return self.gate_dir / "standing.json"
 
     @property
+    def regime(self) -> Path:
+        """The last good order, as it was read, written by the gate alone."""
+        return self.gate_dir / "regime.json"
+
+    @property
     def whereabouts(self) -> Path:
         """Which passes are inside, written by the gate alone; empty without anti-passback."""
         return self.gate_dir / "whereabouts.db"
@@ -303,6 +320,7 @@ class Settings(_Section, frozen=True):
     passback: Passback = field(default_factory=Passback)
     signals: Signals = field(default_factory=Signals)
     screening: Screening = field(default_factory=Screening)
+    regime: Regime = field(default_factory=Regime)
     sensor: Sensor = field(default_factory=Sensor)
     pins: Pins = field(default_factory=Pins)
     reader: Reader = field(default_factory=Reader)

@@ -1,6 +1,7 @@
 """A whole gate on a simulated lane for the benches, with nothing around it."""
 
 from gatepost.core.events import Holder
+from gatepost.core.facts import Category, Facts
 from gatepost.core.sensing import Sensing
 from gatepost.gate import EventLog, Gate, Hardware, Surroundings
 from gatepost.wiring import thermometer
@@ -20,6 +21,8 @@ def bench_gate(settings: Settings, lane: SimulatedLane, log: EventLog) -> Gate:
     )  # fmt: skip
     surroundings = Surroundings(
         look_up=lambda credential: Holder(credential, "resident"),
+        known=lambda _holder, way: Facts(way, Category.RESIDENT),
+        regime=lambda: (None, None),
         object_to=lambda _holder: None,
         note_passage=lambda _subject, _way: None,
         forgive=lambda: None,

@@ -20,6 +20,7 @@ from gatepost.core.events import (
     Verb,
     Written,
 )
+from gatepost.core.facts import Facts
 from gatepost.core.lane import advance
 from gatepost.core.passback import Objection
 from gatepost.core.screening import Instrument, Limits, Reason
@@ -143,8 +144,9 @@ class Walk:
         holder: Holder | None,
         objection: Objection | None = None,
         direction: Direction = Direction.ENTRY,
+        known: Facts | None = None,
     ) -> list[str]:
-        return self.feed(PassShown(self.next_s(), holder, direction, objection))
+        return self.feed(PassShown(self.next_s(), holder, direction, objection, known))
 
     def commands(
         self,

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from gatepost.core.attempt import Outcome
 from gatepost.core.events import SensorTrust
+from gatepost.core.regime import Outcome
 from gatepost.core.screening import GUIDANCE, Reason, Zone
 from gatepost.core.states import State
 from gatepost_hal.ports import Reading

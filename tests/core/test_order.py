@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from gatepost.core.attempt import Outcome
 from gatepost.core.events import SensorTrust
 from gatepost.core.lane import output_of
+from gatepost.core.regime import Outcome
 from gatepost.core.screening import Reason
 from gatepost.core.signals import Signal
 from gatepost.core.states import State

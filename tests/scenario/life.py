@@ -2,11 +2,13 @@
 
 import errno
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from gpiozero import DigitalInputDevice
 
 from gatepost.core.events import Holder
+from gatepost.core.facts import Category, Facts
 from gatepost.core.passback import Objection
 from gatepost_hal.gpio import GpioLane
 from gatepost_hal.mlx90614 import Mlx90614
@@ -126,12 +128,16 @@ class Notebook:
 
     def __init__(self) -> None:
         self.roster = {"KNOWN": Holder("subject-1", "resident")}
+        self.facts = Facts(Direction.ENTRY, Category.UNKNOWN)  # besides direction and category
         self.objections: dict[str, Objection] = {}
         self.walked: list[tuple[str, Direction]] = []
         self.forgetful: str | None = None
 
     def look_up(self, credential: str) -> Holder | None:
         return self.roster.get(credential)
+
+    def known(self, holder: Holder, direction: Direction) -> Facts:
+        return replace(self.facts, direction=direction, category=Category(holder.category))
 
     def object_to(self, holder: Holder) -> Objection | None:
         return self.objections.get(holder.subject)

@@ -150,6 +150,7 @@ class Stage:
         self.asked: list[Asked] = []
         self.standing: list[frozenset[Standing]] = [standing]  # as kept over a restart
         self.quiet = False
+        self.regime: Any = (None, None)  # as `Surroundings.regime` returns it
         self.policy = policy(settings)
         self.setup = thermometer.setup(settings, dict(offsets))._replace(calibrations=calibrations)
         self._keep_offset = keep_offset
@@ -209,6 +210,8 @@ class Stage:
 
         return Surroundings(
             look_up=self.passes.look_up,
+            known=self.passes.known,
+            regime=lambda: self.regime,
             object_to=self.passes.object_to,
             note_passage=holds(self.passes.note),
             forgive=holds(self.passes.forgive),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple, TypeAlias
 
+from gatepost.core.facts import Facts
 from gatepost.core.passback import Objection
 from gatepost.core.screening import Reason
 from gatepost_hal.ports import Direction, InputChanged, Reading, SensorFault
@@ -26,13 +27,15 @@ class Holder(NamedTuple):
 class PassShown(NamedTuple):
     """A pass was shown at the reader of one direction. `holder` is None when nobody knows it.
 
-    `objection` is what speaks against this pass just now (anti-passback).
+    `objection` is what speaks against this pass just now (anti-passback). `known` is what is known
+    of its holder and of the moment, for the regime; what was measured comes later.
     """
 
     at_s: float
     holder: Holder | None
     direction: Direction = Direction.ENTRY
     objection: Objection | None = None
+    known: Facts | None = None
 
 
 class Written(NamedTuple):

@@ -24,6 +24,7 @@ class Fault(Enum):
     READER = "reader"  # the pass reader is gone
     EXIT_READER = "exit_reader"
     ROSTER = "roster"  # nobody knows which passes are known
+    REGIME = "regime"  # the order that is set cannot be used
     JOURNAL = "journal"  # events cannot be written
     WHEREABOUTS = "whereabouts"  # who is inside cannot be remembered over a restart
     STANDING = "standing"  # nor that the lane is locked, or out of service
@@ -74,6 +75,10 @@ FAULTS = {
     Fault.ROSTER: Consequence(
         "every pass is unknown, so entry refuses; exit and fire work",
         "mend the roster file and restart the gate",
+    ),
+    Fault.REGIME: Consequence(
+        "the last good order stays in force; without one, normal control",
+        "run gatepost regime check with the file and the site's file",
     ),
     Fault.JOURNAL: Consequence(
         "entry refuses, exit releases, unwritten events are counted",

@@ -10,7 +10,14 @@ state that the lane is in by now, until nothing more follows.
 
 from dataclasses import replace
 
-from gatepost.core.attempt import PASSED_BACK, SHUT, UNKNOWN_PASS, Facts, Outcome, decide
+from gatepost.core.attempt import (
+    PASSED_BACK,
+    SHUT,
+    UNKNOWN_PASS,
+    Attempt,
+    by_regime,
+    conclude,
+)
 from gatepost.core.events import (
     Command,
     LaneEvent,
@@ -21,6 +28,7 @@ from gatepost.core.events import (
     Written,
 )
 from gatepost.core.levels import PASSAGE, level_trigger, with_levels
+from gatepost.core.regime import Outcome
 from gatepost.core.screening import GUIDANCE, Reason, Zone, is_complete, judge
 from gatepost.core.states import (
     ENTRY,
@@ -63,8 +71,10 @@ _UNTOLD = {
 }
 _TRIGGER_OF = {
     Outcome.ADMIT: Trigger.ADMITTED,
+    Outcome.ADMIT_AND_REPORT: Trigger.ADMITTED,
     Outcome.RECHECK: Trigger.RECHECKED,
     Outcome.REFER: Trigger.REFERRED,
+    Outcome.REDIRECT: Trigger.DENIED,
     Outcome.DENY: Trigger.DENIED,
 }
 
@@ -184,7 +194,7 @@ def _pass_shown(lane: Lane, shown: PassShown, policy: Policy) -> tuple[Lane, Tri
     objection = None if holder.duress else shown.objection
     if lane.state in (State.MEASURING, State.PAUSING) and visit.holder is not None:
         return lane, Trigger.PASS_KNOWN  # another pass than the visit's own: nothing changes
-    visit = replace(visit, holder=holder, objection=objection)
+    visit = replace(visit, holder=holder, objection=objection, known=shown.known)
     if objection is not None and objection.blocks:
         visit = replace(visit, decision=PASSED_BACK)
         return replace(lane, visit=visit), Trigger.PASS_REFUSED
@@ -219,15 +229,17 @@ def _decided(lane: Lane, policy: Policy) -> tuple[Lane, Trigger]:
     # What speaks against the thermometer counts up to the decision, not up to the last sample.
     verdict = visit.verdict.distrusted(visit.distrust)
     attempts = min(policy.measure_attempts, GUIDANCE[verdict.reason].attempts)
-    facts = Facts(
-        pass_known=True,
-        verdict=verdict,
+    attempt = Attempt(
+        verdict,
         attempts_left=max(0, attempts - visit.attempt),
         near_limit_before=visit.near_limit,
     )
-    decision = decide(facts, policy.limits.limit_c)
+    limit_c = policy.limits.limit_c
+    decision = conclude(attempt, limit_c)
     if decision.outcome is Outcome.ADMIT and visit.holder is None:
         return replace(lane, visit=replace(visit, verdict=verdict)), Trigger.PASS_WANTED
+    if policy.regime is not None and visit.known is not None:
+        decision = by_regime(attempt, limit_c, visit.known, policy.regime)
     near_limit = visit.near_limit or verdict.zone is Zone.RECHECK
     visit = replace(visit, verdict=verdict, decision=decision, near_limit=near_limit)
     return replace(lane, visit=visit), _TRIGGER_OF[decision.outcome]
@@ -294,6 +306,7 @@ def _enter(lane: Lane, state: State, at_s: float, policy: Policy) -> Lane:
             attempt=visit.attempt + 1,
             near_limit=visit.near_limit,
             distrust=lane.distrust,
+            known=visit.known,
         )
     span = OUTPUTS[state].until
     deadline_at_s = None if span is None else at_s + policy.spans_s[span]

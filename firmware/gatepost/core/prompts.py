@@ -86,6 +86,7 @@ _TEXTS = {
     ),
 }
 LANGUAGES = ("zh-CN", "en")
+_JOINTS = dict(zip(LANGUAGES, ("。", ". "), strict=True))
 PROMPTS = {
     key: Prompt(key, dict(zip(LANGUAGES, texts, strict=True))) for key, texts in _TEXTS.items()
 }
@@ -123,11 +124,36 @@ def prompt_of(lane: Lane) -> Prompt | None:
         key = _OF_REASON.get(visit.verdict.reason, key)
     elif lane.state is State.REFUSED:
         key = _why_refused(lane)
-    return None if key is None else PROMPTS[key]
+    return None if key is None else _with_more(PROMPTS[key], lane)
+
+
+def _with_more(prompt: Prompt, lane: Lane) -> Prompt:
+    """Add what the order in force says besides: that a mask is worn, where a proof is had."""
+    more = [PROMPTS[word] for word in _said_by_regime(lane) if word != prompt.key]
+    if not more:
+        return prompt
+    texts = {
+        language: joint.join(each.texts[language] for each in (prompt, *more))
+        for language, joint in _JOINTS.items()
+    }
+    return Prompt(prompt.key, texts)
+
+
+def _said_by_regime(lane: Lane) -> tuple[str, ...]:
+    visit = lane.visit
+    decision = visit.decision
+    if decision is None or decision.regime is None or visit.released_by is not None:
+        return ()
+    is_let_in = lane.state is State.RELEASED
+    # An admission that could not be recorded is refused: nothing of it is said.
+    is_told = is_let_in or lane.state in (State.REFUSED, State.REFERRED)
+    return decision.say if is_told and decision.release == is_let_in else ()
 
 
 def _why_refused(lane: Lane) -> str:
     decision = lane.visit.decision
+    if said := _said_by_regime(lane):
+        return said[0]
     if decision is SHUT:
         mode = next((mode for standing, mode in MODES.items() if standing in lane.standing), None)
         return "no_entry" if mode is None else _OF_SIGNAL[OUTPUTS[mode.state].signal]

@@ -30,14 +30,16 @@ class Decision(NamedTuple):
     `rules`: the ids that made it, in the order in which they applied; "ours" is what no document
     says. `tell`: whom, and within how many seconds. `say`: keys of prompts. `reason`: the first
     finding that decided, "category" for the row as such, "entrance" where this one is closed,
-    "in_order" when nothing was found that mattered.
+    "in_order" when nothing was found that mattered. `regime`: which one said so; None: no
+    document's, but the lane's own.
     """
 
     outcome: Outcome
     rules: tuple[str, ...]
-    tell: tuple[Notice, ...]
-    say: tuple[str, ...]
-    reason: str
+    tell: tuple[Notice, ...] = ()
+    say: tuple[str, ...] = ()
+    reason: str = ""
+    regime: str | None = None
 
     @property
     def release(self) -> bool:
@@ -56,7 +58,11 @@ def decide(facts: Facts, regime: Regime) -> Decision:
     """Return what the regime says of these facts."""
     if not regime.entrance_open:
         return Decision(
-            Outcome.REDIRECT, regime.entrance_rules, (), ("other_entrance",), "entrance"
+            Outcome.REDIRECT,
+            regime.entrance_rules,
+            say=("other_entrance",),
+            reason="entrance",
+            regime=regime.name,
         )
     row = regime.rows[facts.direction, facts.category]
     site = Site(regime.limits, regime.zone)
@@ -67,7 +73,7 @@ def decide(facts: Facts, regime: Regime) -> Decision:
             steps.append(_Applied(Treatment(Outcome.ADMIT, rules), None))
         else:
             steps.append(_Applied(_treatment(row.treatments[finding], facts), finding))
-    return _decided(steps, facts.direction)
+    return _decided(steps, facts.direction, regime.name)
 
 
 def _treatment(treatment: Treatment, facts: Facts) -> Treatment:
@@ -77,7 +83,7 @@ def _treatment(treatment: Treatment, facts: Facts) -> Treatment:
     return treatment
 
 
-def _decided(steps: list[_Applied], direction: Direction) -> Decision:
+def _decided(steps: list[_Applied], direction: Direction, regime: str) -> Decision:
     outcome = max(step.treatment.outcome for step in steps)
     decisive = [step for step in steps if step.treatment.outcome is outcome]
     # Of a release everything that was looked at is told; of anything else what stood against it.
@@ -98,6 +104,7 @@ def _decided(steps: list[_Applied], direction: Direction) -> Decision:
         tell=_soonest(notice for step in steps for notice in step.treatment.tell),
         say=says,
         reason=_reason(outcome, finding),
+        regime=regime,
     )
 
 

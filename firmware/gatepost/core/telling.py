@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from math import isfinite
 
-from gatepost.core.attempt import SHUT, Decision, Outcome
+from gatepost.core.attempt import SHUT
 from gatepost.core.events import Command, Json, Record
+from gatepost.core.regime import Outcome
+from gatepost.core.rules import Decision
 from gatepost.core.screening import GUIDANCE, Reason
 from gatepost.core.states import State
 from gatepost.core.visit import Lane, PassageSignal, Policy, Visit
@@ -13,7 +15,9 @@ from gatepost_hal.ports import Direction, InputName
 # What is said is what was decided (S9); only another attempt needs the reason's own words.
 _SAY = {
     Outcome.ADMIT: GUIDANCE[Reason.BELOW_LIMIT].say,
+    Outcome.ADMIT_AND_REPORT: GUIDANCE[Reason.BELOW_LIMIT].say,
     Outcome.REFER: GUIDANCE[Reason.ABOVE_LIMIT].say,
+    Outcome.REDIRECT: "no entry",
     Outcome.DENY: "no entry",  # whatever was measured
 }
 # A turn that nobody was let through for.
@@ -80,10 +84,17 @@ def _exit_data(lane: Lane) -> dict[str, Json]:
 
 def _decision_data(visit: Visit, decision: Decision, policy: Policy) -> dict[str, Json]:
     data: dict[str, Json] = {
-        "outcome": decision.outcome.value,
+        "outcome": decision.outcome.word,
         "rules": list(decision.rules),
         "attempt": visit.attempt,
     }
+    if decision.regime is not None:
+        data |= {
+            "regime": decision.regime,
+            "finding": decision.reason,
+            "tell": [notice._asdict() for notice in decision.tell],
+            "prompts": list(decision.say),
+        }
     if visit.objection is not None:
         data["objection"] = visit.objection.reason
     if (verdict := visit.verdict) is not None:

@@ -1,12 +1,14 @@
 """What the lane knows: the site's policy, the visit of one person, and the lane itself."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
-from gatepost.core.attempt import Decision
 from gatepost.core.events import Holder, Tested
+from gatepost.core.facts import Facts
 from gatepost.core.passback import Objection
+from gatepost.core.regime import Regime
+from gatepost.core.rules import Decision
 from gatepost.core.screening import Instrument, Limits, Reason, Verdict
 from gatepost.core.states import Span, Standing, State
 from gatepost_hal.ports import InputName, Reading
@@ -43,6 +45,16 @@ class Policy:
     tailgate_s: float = 2.0  # a turn this soon after another one is a second person
     exit_wish_s: float = 10.0  # a pressed button is remembered while the lane is not free
     exit_in_lockdown: bool = True
+    # The order in force; `limits` has its limit. None: the lane's own rules alone.
+    regime: Regime | None = None
+
+
+def under(policy: Policy, regime: Regime | None) -> Policy:
+    """Return the policy under an order: what is over the limit is the order's to say."""
+    if regime is None:
+        return replace(policy, regime=None)
+    limits = replace(policy.limits, limit_c=regime.limits.index_c)
+    return replace(policy, regime=regime, limits=limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +71,7 @@ class Visit:
     verdict: Verdict | None = None
     decision: Decision | None = None
     released_by: str | None = None  # whose command released it; None is an admission
+    known: Facts | None = None  # of the holder, for the regime
 
 
 @dataclass(frozen=True, slots=True)

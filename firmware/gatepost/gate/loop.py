@@ -25,7 +25,7 @@ from gatepost.core.faults import SENSOR_FAULTS, Fault
 from gatepost.core.lane import advance, output_of
 from gatepost.core.sensing import Sensing
 from gatepost.core.states import Standing, State
-from gatepost.core.visit import Lane, Policy
+from gatepost.core.visit import Lane, Policy, under
 from gatepost.gate.parts import Asked, EventLog, Hardware, Surroundings
 from gatepost.gate.phases import Phases
 from gatepost.gate.recorder import Recorder
@@ -178,7 +178,8 @@ class Gate:
                 holder = self._around.look_up(credential)
                 enters = holder is not None and direction is Direction.ENTRY
                 objection = self._around.object_to(holder) if holder and enters else None
-                self._feed(PassShown(at_s, holder, direction, objection))
+                known = self._around.known(holder, direction) if holder else None
+                self._feed(PassShown(at_s, holder, direction, objection, known))
             case ReaderFault(at_s=at_s, kind=ReaderFaultKind.GONE, detail=detail):
                 self._recorder.raised(_READER_FAULTS[event.direction], at_s, detail)
             case ReaderFault(at_s=at_s, direction=direction):
@@ -320,6 +321,21 @@ class Gate:
         if now_s >= self._next_housekeeping_at_s:
             self._next_housekeeping_at_s = now_s + _HOUSEKEEPING_S
             self._recorder.keep_house(self._around.acknowledged_seq)
+            self._follow_regime(now_s)
+
+    def _follow_regime(self, now_s: float) -> None:
+        """Take over the order that is in force by now, and its limit with it."""
+        regime, why_not = self._around.regime()
+        self._told_of(Fault.REGIME, why_not)
+        was = self._policy.regime
+        if regime is was:
+            return
+        self._policy = under(self._policy, regime)
+        names: dict[str, Json] = {
+            "regime": None if regime is None else regime.name,
+            "before": None if was is None else was.name,
+        }
+        self._recorder.write([Record("regime.changed", now_s, names)])
 
 
 def _cannot_wait(was: Lane, now: Lane) -> bool:

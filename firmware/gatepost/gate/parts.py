@@ -4,8 +4,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from gatepost.core.events import Holder, Json, Tested, Verb
+from gatepost.core.facts import Facts
 from gatepost.core.offset import Offset
 from gatepost.core.passback import Objection
+from gatepost.core.regime import Regime
 from gatepost.core.states import Standing
 from gatepost_hal.ports import (
     Announcer,
@@ -75,6 +77,10 @@ class Surroundings(NamedTuple):
     """What the loop asks of the other parts of the program, each a plain function."""
 
     look_up: Callable[[str], Holder | None]  # a credential in the roster
+    known: Callable[[Holder, Direction], Facts]  # what a regime needs to know of them
+    # The order in force by now, None where the lane's own rules are all; what comes second is why
+    # it is not the one that is set, if so.
+    regime: Callable[[], tuple[Regime | None, str | None]]
     object_to: Callable[[Holder], Objection | None]  # anti-passback, of somebody who enters
     # Somebody went through; what comes back is why it could not be written down, if so.
     note_passage: Callable[[str, Direction], str | None]

@@ -7,9 +7,10 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
-from gatepost.core.attempt import Decision, Outcome
 from gatepost.core.events import Command, LaneEvent, Record, SensorTrust, Tick
 from gatepost.core.lane import advance
+from gatepost.core.regime import Outcome
+from gatepost.core.rules import Decision
 from gatepost.core.screening import Reason, Verdict, Zone
 from gatepost.core.states import Standing, State
 from gatepost.core.visit import ExitWish, Lane, Policy, Visit

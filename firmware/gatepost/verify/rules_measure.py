@@ -1,7 +1,7 @@
 """S4: what was not really measured is never a pass."""
 
-from gatepost.core.attempt import Outcome
 from gatepost.core.events import Command, PassShown, Tick
+from gatepost.core.regime import Outcome
 from gatepost.core.screening import Reason, Zone
 from gatepost.core.states import State
 from gatepost.core.visit import Order

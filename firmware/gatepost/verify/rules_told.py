@@ -1,9 +1,9 @@
 """S9: what the person is told, and what is recorded, is what was decided and what happened."""
 
-from gatepost.core.attempt import Outcome
 from gatepost.core.events import Command, PassShown, Record
 from gatepost.core.lane import output_of
 from gatepost.core.prompts import prompt_of
+from gatepost.core.regime import Outcome
 from gatepost.core.signals import SIGNALS, Signal
 from gatepost.core.states import State
 from gatepost.core.visit import Lane
@@ -164,7 +164,7 @@ def a_decision_is_told_as_it_was_made(step: Seen) -> bool | None:
     if not told:
         return None
     record, lane = told[0], step.after
-    if len(told) > 1 or record.data["outcome"] != _OUTCOME_OF[record.type].value:
+    if len(told) > 1 or record.data["outcome"] != _OUTCOME_OF[record.type].word:
         return False
     if lane.state is not _STATE_OF[record.type]:
         return lane.state in _ONWARD

@@ -11,9 +11,10 @@ from gatepost.core.faults import Fault
 from gatepost.core.sensing import Sensing
 from gatepost.core.signals import is_within
 from gatepost.core.states import Span
-from gatepost.core.visit import Order, PassageSignal, Policy
+from gatepost.core.visit import Order, PassageSignal, Policy, under
 from gatepost.gate import Gate, Hardware, Surroundings
 from gatepost.wiring import thermometer
+from gatepost.wiring.order_in_force import OrderInForce
 from gatepost.wiring.orders import Orders, StandingStore
 from gatepost.wiring.passes import Passes
 from gatepost.wiring.records import event_log
@@ -75,13 +76,17 @@ def gate(
         store = StandingStore(settings.paths.standing)
         standing = store.load()
         offsets = thermometer.OffsetStore(settings.paths.offset)
+        order = OrderInForce(settings, hardware.clock)
+        regime, _ = order.current()
         yield Gate(
             hardware,
-            policy=policy(settings),
+            policy=under(policy(settings), regime),
             sensing=Sensing(thermometer.setup(settings, offsets.load()), hardware.clock.now_s()),
             log=log,
             surroundings=Surroundings(
                 look_up=passes.look_up,
+                known=passes.known,
+                regime=order.current,
                 object_to=passes.object_to,
                 note_passage=passes.note,
                 forgive=passes.forgive,

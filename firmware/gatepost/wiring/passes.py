@@ -5,6 +5,7 @@ import math
 from contextlib import ExitStack
 
 from gatepost.core.events import Holder
+from gatepost.core.facts import Category, Facts, Pass
 from gatepost.core.faults import Fault
 from gatepost.core.passback import (
     Moment,
@@ -16,6 +17,7 @@ from gatepost.core.passback import (
     moved,
     objection,
 )
+from gatepost.wiring.order_in_force import trusted_now
 from gatepost_config.settings import Settings
 from gatepost_hal.ports import Clock, Direction
 from gatepost_services.roster import Roster, RosterError
@@ -27,6 +29,7 @@ _log = logging.getLogger(__name__)
 _FORGOTTEN_S = 30 * 86400.0
 _FORGET_AT_ONCE = 100  # between two people
 _EVERYBODY = 1_000_000
+_CATEGORIES = frozenset(category.value for category in Category)
 
 
 class Passes:
@@ -54,6 +57,17 @@ class Passes:
         """Return whose pass it is, None for nobody's."""
         member = self._roster and self._roster.look_up(credential)
         return Holder(member.subject, member.category, member.duress) if member else None
+
+    def known(self, holder: Holder, direction: Direction) -> Facts:
+        """Return what is known of somebody for the order in force: what the roster says."""
+        is_known = holder.category in _CATEGORIES
+        return Facts(
+            direction=direction,
+            category=Category(holder.category) if is_known else Category.UNKNOWN,
+            shown=Pass(holder.subject, valid=True),
+            registered=True,  # they are on the roster
+            now=trusted_now(self._clock),
+        )
 
     def object_to(self, holder: Holder) -> Objection | None:
         """Return what speaks against letting this pass in now."""

@@ -19,7 +19,8 @@ from gatepost.core.regime import (
 from gatepost.core.soundness import Flaw, flaws, found_by
 from gatepost_config import regimes as config
 from gatepost_config.load import ConfigError
-from gatepost_config.regimes import ALL_GATES, RegimeSettings, load_regime, path_of
+from gatepost_config.regime_shape import Source
+from gatepost_config.regimes import ALL_GATES, RegimeSettings, path_of, read_source, resolve
 from gatepost_hal.ports import Direction
 
 
@@ -56,14 +57,26 @@ def load(name: str, site: Path | None = None, gate: str | None = None) -> Mappin
     Raises:
         ConfigError: anything is wrong with any of them.
     """
-    first = load_regime(path_of(name), site)
+    changes = None if site is None else read_source(site)
+    return resolved(read_source(path_of(name)), changes, gate)
+
+
+def resolved(
+    source: Source, site: Source | None = None, gate: str | None = None
+) -> Mapping[str, Regime]:
+    """Return the same for what was read already.
+
+    Raises:
+        ConfigError: as `load`.
+    """
+    first = resolve(source, site)
     found = {first.name: regime(first, gate)}
     wanted = [first.window.before, first.window.then]
     while wanted:
         follower = wanted.pop()
         if follower is None or follower in found:
             continue
-        settings = load_regime(path_of(follower), site, with_window=False)
+        settings = resolve(read_source(path_of(follower)), site, with_window=False)
         found[follower] = regime(settings, gate)
         wanted += [settings.window.before, settings.window.then]
     return found

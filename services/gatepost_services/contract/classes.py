@@ -41,6 +41,7 @@ CLASS_OF = MappingProxyType(
         "maintenance.begun": _BOOKS,
         "maintenance.tested": _BOOKS,
         "maintenance.ended": _BOOKS,
+        "regime.changed": _BOOKS,
         "command.obeyed": _BOOKS,
         "command.refused": _BOOKS,
         "controller.started": _BOOKS,

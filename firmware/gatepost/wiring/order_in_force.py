@@ -1,0 +1,103 @@
+"""The order that the gate obeys: the one that is set, the last good one, or normal control."""
+
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import msgspec
+
+from gatepost.core.regime import Regime, RegimeLoopError, in_force
+from gatepost.wiring.regimes import load, resolved
+from gatepost_config.load import ConfigError
+from gatepost_config.regime_shape import Source
+from gatepost_config.regimes import parse_source, path_of, read_source
+from gatepost_config.settings import NOTHING, Settings
+from gatepost_hal.ports import Clock
+from gatepost_services.state_file import StateFileError, read_state, write_state
+
+_log = logging.getLogger(__name__)
+
+_FALLBACK = "normal"
+# An order is dated by a clock that somebody vouches for, or not at all.
+_TRUSTED = ("ntp", "rtc")
+
+
+def trusted_now(clock: Clock) -> datetime | None:
+    """Return the time of day, None where no clock can be trusted."""
+    is_trusted = clock.utc_quality() in _TRUSTED
+    return datetime.fromtimestamp(clock.utc_s(), UTC) if is_trusted else None
+
+
+class OrderInForce:
+    """The regime of this gate, over its windows.
+
+    An order that cannot be used is told (`current`), and never a reason not to start: the last one
+    that could be stays in force, and where there is none, normal control.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self._clock = clock
+        self._gate = settings.gate.name
+        self._path = settings.paths.regime
+        self._why_not: str | None = None
+        self._regimes: Mapping[str, Regime] = {}
+        if settings.regime.name:
+            self._regimes = self._set(settings) or self._last_good() or self._normal()
+
+    def current(self) -> tuple[Regime | None, str | None]:
+        """Return the regime that holds now, and what is wrong with the one that is set, if so.
+
+        None: no order is set, and the lane's own rules are all.
+        """
+        if not self._regimes:
+            return None, self._why_not
+        first = next(iter(self._regimes))
+        try:
+            return in_force(first, self._regimes, trusted_now(self._clock)), self._why_not
+        except RegimeLoopError as error:
+            return self._regimes[first], str(error)
+
+    def _set(self, settings: Settings) -> Mapping[str, Regime]:
+        try:
+            source = read_source(path_of(settings.regime.name))
+            has_site = settings.regime.site != NOTHING
+            site = read_source(settings.regime.site) if has_site else None
+            regimes = resolved(source, site, self._gate)
+        except ConfigError as error:
+            self._tell("; ".join(error.problems))
+            return {}
+        self._keep(source, site)
+        return regimes
+
+    def _keep(self, source: Source, site: Source | None) -> None:
+        files = [[each.path, each.text] for each in (source, site) if each is not None]
+        content = msgspec.json.encode(files)
+        try:
+            if read_state(self._path) != content:
+                write_state(self._path, content)
+        except StateFileError as error:
+            self._tell(f"it would not outlast a bad one: {error}")
+
+    def _last_good(self) -> Mapping[str, Regime]:
+        try:
+            content = read_state(self._path)
+            if content is None:
+                return {}
+            files = msgspec.json.decode(content, type=list[tuple[str, str]])
+            sources = [parse_source(path, text) for path, text in files]
+            site = sources[1] if len(sources) > 1 else None
+            return resolved(sources[0], site, self._gate)
+        except (StateFileError, ConfigError, ValueError, IndexError) as error:
+            self._tell(f"{self._why_not}; nor can the last good one be used: {error}")
+            return {}
+
+    def _normal(self) -> Mapping[str, Regime]:
+        try:
+            return load(_FALLBACK, gate=self._gate)
+        except ConfigError as error:
+            self._tell(f"{self._why_not}; nor can {_FALLBACK}: {error}")
+            return {}
+
+    def _tell(self, why_not: str) -> None:
+        _log.error("%s", why_not)
+        self._why_not = why_not
