@@ -68,12 +68,16 @@ def at(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=SITE_ZONE)
 
 
+def proof(kind: str, taken: datetime) -> TestProof:
+    return TestProof(TestKind(kind), taken)
+
+
 def negative(taken: str) -> TestProof:
-    return TestProof(TestKind.NEGATIVE, at(taken))
+    return proof("negative", at(taken))
 
 
 def sampled(taken: str) -> TestProof:
-    return TestProof(TestKind.SAMPLED, at(taken))
+    return proof("sampled", at(taken))
 
 
 def expect(

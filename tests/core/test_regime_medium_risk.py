@@ -1,4 +1,4 @@
-"""Medium risk, as 002 part 6 orders it: closed management, one card a household, escorted guests."""
+"""Medium risk, as 002 part 6 orders it: closed management, one card a household, escorts."""
 
 import pytest
 

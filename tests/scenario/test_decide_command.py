@@ -188,7 +188,7 @@ def test_each_line_is_judged_at_its_own_time(decide, site):
     assert [decision["regime"] for decision in decisions] == [
         *("normal", "control-window", "medium-risk"),
     ]
-    assert [decision["outcome"] for decision in decisions[:2]] == ["admit", "refer"]
+    assert [decision["outcome"] for decision in decisions[:2]] == ["admit", "deny"]
 
 
 def test_a_shipped_regime_is_in_force_at_any_time(decide):
@@ -243,7 +243,7 @@ def test_it_runs_as_a_command_of_its_own():
     assert json.loads(out)["outcome"] == "admit"
 
 
-def test_an_unknown_regime_ends_with_status_2_and_a_hint(tmp_path):
+def test_an_unknown_regime_ends_with_status_2_and_a_hint():
     assert gatepost("decide", "--regime", "mediumrisk", "-") == (
         2,
         "",

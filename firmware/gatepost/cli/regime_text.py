@@ -16,6 +16,7 @@ from gatepost_config.regime_file import ROWS
 from gatepost_config.regimes import ALL_GATES, RegimeSettings, Row, Treatment
 
 _WIDTH = 100
+_FIXED_SPACE = "\N{NO-BREAK SPACE}"
 _UNDERLINES = "=-"  # of headings by their depth; what lies deeper has none
 _DAY_S, _HOUR_S = 86_400, 3600
 _OUTCOMES = {
@@ -48,21 +49,19 @@ def as_text(lines: Iterable[Line]) -> str:
             shown += ["", *_wrapped(words, "", "  ")]
         else:
             shown += _wrapped(words, indent, f"{indent}    ")
-    return "\n".join([*shown, ""]).lstrip("\n")
+    return "\n".join([*shown, ""]).lstrip("\n").replace(_FIXED_SPACE, " ")
 
 
 def as_markdown(lines: Iterable[Line]) -> str:
     """Return the document as Markdown."""
     shown: list[str] = []
-    was_item = False
     for words, depth, is_heading in lines:
         escaped = re.sub(r"([*<])", r"\\\1", words)
         if is_heading:
-            shown += ["", f"{'#' * (depth + 1)} {escaped}", ""]
+            shown += [*([""] if shown[-1:] != [""] else []), f"{'#' * (depth + 1)} {escaped}", ""]
         else:
             shown.append(f"{'  ' * max(depth - 1, 0)}- {escaped}")
-        was_item = not is_heading
-    return "\n".join([*shown[1:], *([""] if was_item else [])])
+    return "\n".join([*shown, ""]).lstrip("\n").replace(_FIXED_SPACE, " ")
 
 
 def document(
@@ -118,7 +117,11 @@ def _chosen(settings: RegimeSettings) -> Iterator[Line]:
 def _of_option(option: Option) -> str:
     also = f"; looks at {', '.join(option.checks)}" if option.checks else ""
     tells = f"; tells {', '.join(option.tell)}" if option.tell else ""
-    return f"{_outcome(option.outcome)}{also}{tells}{_said(option.say)}{_rules(option.rules)}"
+    words = f"{_outcome(option.outcome)}{also}{tells}{_said(option.say)}{_rules(option.rules)}"
+    cases = [
+        f"; {_FOUND[Finding(word)]}: {_of_option(leads)}" for word, leads in option.found.items()
+    ]
+    return "".join((words, *cases))
 
 
 def _rows(
@@ -173,7 +176,8 @@ def _place(settings: RegimeSettings, key: str) -> str:
 def _cite(settings: RegimeSettings, place: str) -> str:
     """Return file and line without the folders, and whether it is the site that says so."""
     is_sites = bool(settings.site) and place.startswith(settings.site)
-    return f"[{'site, ' if is_sites else ''}{Path(place).name}]"
+    # A citation is not broken over two lines.
+    return f"[{f'site{_FIXED_SPACE}' if is_sites else ''}{Path(place).name}]"
 
 
 def _outcome(word: str) -> str:

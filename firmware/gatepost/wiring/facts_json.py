@@ -95,7 +95,8 @@ def facts_of(text: bytes | str) -> Facts:
         raw = _decoder.decode(text)
         return _facts(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, OverflowError) as error:
-        raise FactsError(str(error).replace(" - at `$.", ": ").rstrip("`")) from None
+        words, _, where = str(error).partition(" - at `$.")
+        raise FactsError(f"{where.rstrip('`')}: {words}" if where else words) from None
 
 
 def _facts(raw: _Facts) -> Facts:
