@@ -19,7 +19,7 @@ from gatepost.verify.report import SiteReport, verify_site
 from gatepost.verify.rules_told import KNOWN_TYPES
 from gatepost.verify.world import SITES
 
-ONE_CONTACT, _, BLIND = SITES
+ONE_CONTACT, _, BLIND, _ = SITES
 README = Path(__file__).parents[2] / "firmware/README.md"
 
 

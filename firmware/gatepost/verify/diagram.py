@@ -30,8 +30,6 @@ _FROM_MANY = (
     Trigger.ENTRY_COMMANDED,
     Trigger.LEFT,
 )
-# No lane takes these: who has no good pass is refused before anything is decided.
-_NEVER = Trigger.DENIED
 _OUTSIDE_THE_PICTURE = frozenset({mode.state for mode in MODES.values()}) | {
     State.TESTING,
     State.FORCED,
@@ -128,7 +126,7 @@ def _picture() -> Iterator[str]:
     edges: dict[tuple[State, State], list[str]] = {}
     for state, row in TABLE.items():
         for trigger, step in row.steps.items():
-            is_usual = trigger not in _FROM_MANY and trigger not in _MODES | {_NEVER}
+            is_usual = trigger not in _FROM_MANY and trigger not in _MODES
             ends = {state, step.to}
             if is_usual and step.to is not state and not ends & _OUTSIDE_THE_PICTURE:
                 edges.setdefault((state, step.to), []).append(_words(trigger.name))

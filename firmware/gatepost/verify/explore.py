@@ -8,6 +8,7 @@ from operator import attrgetter
 from typing import Any
 
 from gatepost.core.events import Command, LaneEvent, Record, SensorTrust, Tick
+from gatepost.core.facts import Category, Facts
 from gatepost.core.lane import advance
 from gatepost.core.regime import Outcome
 from gatepost.core.rules import Decision
@@ -15,7 +16,7 @@ from gatepost.core.screening import Reason, Verdict, Zone
 from gatepost.core.states import Standing, State
 from gatepost.core.visit import ExitWish, Lane, Policy, Visit
 from gatepost.verify.world import FRESH_S, RESIDENT, SERVED, SOON_S, Happening, happenings
-from gatepost_hal.ports import Reading
+from gatepost_hal.ports import Direction, Reading
 
 # Only in these does a step read what was measured, what was decided, or who leaves.
 _MEASURED = (State.AWAITING_PASS, State.MEASURING, State.PAUSING)
@@ -255,6 +256,7 @@ _LEFT_OVER = Visit(
     verdict=Verdict(Zone.PASS, Reason.BELOW_LIMIT, index_c=36.58),
     decision=Decision(Outcome.ADMIT, ()),
     released_by="somebody",
+    known=Facts(Direction.ENTRY, Category.RESIDENT),
 )
 
 
@@ -275,7 +277,7 @@ def _known_visit(lane: Lane) -> Visit:
     if visit.released_by is not None:
         return _BY_SOMEBODY
     holder = None if state is State.REFUSED else visit.holder and RESIDENT
-    decision = visit.decision and visit.decision._replace(rules=())
+    decision = visit.decision and visit.decision._replace(rules=(), tell=(), reason="")
     if state in _ADMITTED:
         return Visit(1, holder=holder, decision=decision)
     return replace(_LEFT_OVER, holder=holder, decision=decision, released_by=None)

@@ -1,20 +1,21 @@
 """S4: what was not really measured is never a pass."""
 
 from gatepost.core.events import Command, PassShown, Tick
-from gatepost.core.regime import Outcome
 from gatepost.core.screening import Reason, Zone
 from gatepost.core.states import State
 from gatepost.core.visit import Order
 from gatepost.verify.claims import Property, When
 from gatepost.verify.explore import Seen
-from gatepost.verify.measured import is_feverish, is_near, is_passing
+from gatepost.verify.measured import is_feverish, is_near
+from gatepost.verify.order import justifies, keeps_out
 from gatepost.verify.terms import record_of
 from gatepost_hal.ports import InputChanged, InputName, Reading, SensorFault
 
 S4 = Property("S4", "no information is never a pass: it is measured again, then staff decides")
 
 _VISIT = frozenset({State.AWAITING_PASS, State.MEASURING, State.PAUSING})
-_CONCLUSIONS = ("visit.admitted", "visit.rechecked", "visit.referred")
+# "denied" is what an order says of whoever it keeps out in any case.
+_CONCLUSIONS = ("visit.admitted", "visit.rechecked", "visit.referred", "visit.denied")
 _REASONS = {
     "an attempt: passing": Reason.BELOW_LIMIT,
     "an attempt: near the limit, below it": Reason.NEAR_LIMIT,
@@ -29,7 +30,7 @@ _REASONS = {
     "an attempt: infinite": Reason.NO_NUMBER,
 }
 # After an attempt without information: once more, or staff; and who has gone, or wishes to leave.
-_SENT_AWAY = frozenset({State.PAUSING, State.REFERRED, State.IDLE, State.LEAVING})
+_SENT_AWAY = frozenset({State.PAUSING, State.REFERRED, State.REFUSED, State.IDLE, State.LEAVING})
 
 
 def _concludes(step: Seen) -> bool:
@@ -106,6 +107,7 @@ def a_visit_begins_with_nothing(step: Seen) -> bool | None:
         visit.number == step.before.visit.number + 1
         and (visit.samples, visit.verdict, visit.decision, visit.released_by)
         == ((), None, None, None)
+        and visit.known in (None, getattr(step.event, "known", None))
         and not visit.near_limit
         and visit.attempt == (step.after.state is State.MEASURING)
     )
@@ -142,18 +144,19 @@ def missing_samples_are_no_information(step: Seen) -> bool | None:
 
 @S4.rule(When.ENTERED, states={State.MEASURING})
 def an_attempt_ends_as_it_was(step: Seen) -> bool | None:
-    """On to a pass, or in, only by samples that justify it; a fever is always staff's."""
+    """On to a pass, or in, only by samples that justify it; a fever is staff's, or the order's."""
     if not _concludes(step):
         return None
     samples = step.before.visit.samples
     if isinstance(step.event, Reading):
         samples = (*samples, step.event)
-    passes = is_passing(samples, near_before=step.before.visit.near_limit)
+    passes = justifies(step.before.visit, samples, step.policy)
     if step.after.state in (State.AWAITING_PASS, State.DECIDING):
         has_pass = step.before.visit.holder is not None
         return passes and (step.after.state is State.DECIDING) == has_pass
     if is_feverish(samples) and not step.tainted and not step.is_late:
-        return "visit.referred" in step.types
+        is_out = keeps_out(step.before.visit, step.policy)
+        return ("visit.denied" if is_out else "visit.referred") in step.types
     # Who passed, and shows no pass yet, makes room for somebody who wishes to leave.
     return step.tainted or step.is_late or not passes or "exit.released" in step.types
 
@@ -178,6 +181,8 @@ def near_the_limit_one_look_is_not_enough(step: Seen) -> bool | None:
     told = record_of(step, "visit.admitted")
     if told is None or told.data["zone"] != Zone.RECHECK.value:
         return None
+    if told.data["outcome"] == "admit_and_report":  # over it, and home by the order
+        return step.policy.regime is not None
     return step.before.visit.near_limit and told.data["attempt"] == step.policy.measure_attempts
 
 
@@ -247,5 +252,5 @@ def measured_first_is_decided_then(step: Seen) -> bool | None:
         return None
     if step.after.state is State.DECIDING:
         decision = step.after.visit.decision
-        return decision is not None and decision.outcome is Outcome.ADMIT
+        return decision is not None and decision.release
     return step.after.state in _SENT_AWAY or not isinstance(step.event, PassShown)

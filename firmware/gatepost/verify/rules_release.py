@@ -6,7 +6,7 @@ from gatepost.core.states import Span, Standing, State
 from gatepost.core.visit import PassageSignal
 from gatepost.verify.claims import EVENTS, Property, When
 from gatepost.verify.explore import Seen
-from gatepost.verify.measured import is_passing
+from gatepost.verify.order import justifies
 from gatepost.verify.terms import (
     ADMITTED,
     BOTH,
@@ -100,6 +100,7 @@ def entry_is_justified(step: Seen) -> bool | None:
 def _is_admission(step: Seen) -> bool:
     before, visit = step.before.visit, step.after.visit
     samples = before.samples
+    is_measured_now = isinstance(step.event, Reading)
     if isinstance(step.event, Reading):
         is_told = step.before.state is State.MEASURING
         samples = (*samples, step.event)
@@ -113,7 +114,7 @@ def _is_admission(step: Seen) -> bool:
         and (visit.objection is None or not visit.objection.blocks)
         and visit.number == before.number
         and visit.samples == samples
-        and is_passing(samples, near_before=before.near_limit)
+        and justifies(before if is_measured_now else visit, samples, step.policy)
     )
 
 

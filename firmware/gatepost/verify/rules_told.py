@@ -122,14 +122,14 @@ def the_state_is_what_was_decided(step: Seen) -> bool | None:
     decision, by = lane.visit.decision, lane.visit.released_by
     outcome = None if decision is None else decision.outcome
     if lane.state in ADMITTED:
-        return by is not None or outcome is Outcome.ADMIT
+        return by is not None or (outcome is not None and outcome.releases)
     match lane.state:
         case State.REFERRED:
             return outcome is Outcome.REFER
         case State.REFUSED:
             is_unwritten = step.before.state in (State.DECIDING, State.REFUSED)
             return outcome is Outcome.DENY or (
-                is_unwritten and (by is not None or outcome is Outcome.ADMIT)
+                is_unwritten and (by is not None or (outcome is not None and outcome.releases))
             )
         case State.PAUSING:
             return outcome is Outcome.RECHECK
@@ -164,7 +164,10 @@ def a_decision_is_told_as_it_was_made(step: Seen) -> bool | None:
     if not told:
         return None
     record, lane = told[0], step.after
-    if len(told) > 1 or record.data["outcome"] != _OUTCOME_OF[record.type].word:
+    outcomes = {_OUTCOME_OF[record.type].word}
+    if step.policy.regime is not None and record.type == "visit.admitted":
+        outcomes.add("admit_and_report")
+    if len(told) > 1 or record.data["outcome"] not in outcomes:
         return False
     if lane.state is not _STATE_OF[record.type]:
         return lane.state in _ONWARD
@@ -190,8 +193,13 @@ def an_admission_shows_its_numbers(step: Seen) -> bool | None:
         and abs(index_c - index_of(samples)) <= 10**-DIGITS
         and record.data["samples_c"] == [round(sample.object_c, 2) for sample in samples]
         and record.data["say"] == "please go"
-        and record.data["zone"] in ("pass", "recheck")
+        and (record.data["zone"] in ("pass", "recheck") or _is_reported(record, step))
     )
+
+
+def _is_reported(record: Record, step: Seen) -> bool:
+    """Return whether it is an order that let in somebody above the limit, and somebody is told."""
+    return step.policy.regime is not None and bool(record.data.get("tell"))
 
 
 @S9.rule(When.TOLD)

@@ -24,7 +24,8 @@ from gatepost.core.events import (
 from gatepost.core.passback import Objection
 from gatepost.core.screening import Instrument, Limits, Reason
 from gatepost.core.states import Span, State
-from gatepost.core.visit import Lane, Order, PassageSignal, Policy
+from gatepost.core.visit import Lane, Order, PassageSignal, Policy, under
+from gatepost.verify.order import ORDER, known
 from gatepost_hal.ports import (
     Direction,
     InputChanged,
@@ -65,6 +66,7 @@ SITES = {
     "pass first, no passage contact, release by a pulse, no exit in a lock-down": replace(
         _POLICY, passage=PassageSignal.NONE, pulse_s=0.5, exit_in_lockdown=False
     ),
+    "pass first, one passage contact, under an order": under(_POLICY, ORDER),
 }
 
 # Three samples and the ambient: what an attempt to measure can look like.
@@ -117,7 +119,7 @@ class Happening(NamedTuple):
 def happenings(lane: Lane, policy: Policy) -> Iterator[Happening]:
     """Yield everything that can happen to a lane that has just entered its state."""
     yield from _inputs(policy)
-    yield from _passes()
+    yield from _passes(policy)
     yield from _commands()
     yield from _odd_commands()
     yield from _times(lane)
@@ -143,7 +145,7 @@ def _inputs(policy: Policy) -> Iterator[Happening]:
                 yield Happening(f"{words} right after a turn", event, recently_turned=True)
 
 
-def _passes() -> Iterator[Happening]:
+def _passes(policy: Policy) -> Iterator[Happening]:
     shown = {
         "a known pass": (RESIDENT, None),
         "another known pass": (ANOTHER, None),
@@ -153,7 +155,8 @@ def _passes() -> Iterator[Happening]:
         "a pass that is inside, by a soft rule": (RESIDENT, NOTED),
     }
     for words, (holder, objection) in shown.items():
-        yield Happening(words, (PassShown(SOON_S, holder, Direction.ENTRY, objection),))
+        facts = known(holder, Direction.ENTRY, policy)
+        yield Happening(words, (PassShown(SOON_S, holder, Direction.ENTRY, objection, facts),))
     for words, holder in {"a known pass": RESIDENT, "an unknown pass": None}.items():
         yield Happening(f"{words} at the exit", (PassShown(SOON_S, holder, Direction.EXIT),))
 
