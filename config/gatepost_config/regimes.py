@@ -7,10 +7,9 @@ treatment, and no named choice is left open. It is the same for `gatepost decide
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from typing import Any, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -28,6 +27,7 @@ from gatepost_config.regime_file import (
     Then,
     WindowTable,
 )
+from gatepost_config.regime_settings import RegimeSettings, Row, Treatment
 from gatepost_config.regime_shape import EXAMPLE_ZONE, Source, shape_problems
 from gatepost_config.regime_values import hint
 from gatepost_config.terms import DEADLINES_S, RECIPIENTS, Category, Finding, Outcome
@@ -36,55 +36,9 @@ _HERE = Path(__file__).parent
 # In a wheel the files lie in the package, in a checkout beside it (config/regimes).
 _FOLDERS = (_HERE / "regimes", _HERE.parent / "regimes")
 DEFAULT_TIMEZONE = EXAMPLE_ZONE
-ALL_GATES = "*"
 _OUTCOMES: tuple[str, ...] = get_args(Outcome)
 _CATEGORIES: tuple[str, ...] = get_args(Category)
 _FINDINGS: tuple[str, ...] = get_args(Finding)
-
-
-class Treatment(NamedTuple):
-    """What a row or a finding leads to. `by` is the choice that said so, as "name = option"."""
-
-    outcome: str
-    rules: tuple[str, ...]
-    tell: tuple[tuple[str, int], ...]
-    say: tuple[str, ...]
-    place: str
-    by: str | None = None
-
-
-class Row(NamedTuple):
-    """One category in one direction. `place` is the file and line that says so.
-
-    `own` are the findings of which the row itself says what they lead to.
-    """
-
-    base: Treatment
-    checks: tuple[tuple[str, tuple[str, ...]], ...]
-    treatments: Mapping[str, Treatment]
-    place: str
-    own: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class RegimeSettings:
-    """One regime, resolved for one site. `rows` by direction and category.
-
-    `places` is the file and line of each key of a table, as "limits.index_c"; `site` is the path
-    of the site's file, "" where there is none.
-    """
-
-    name: str
-    title: str
-    sources: tuple[str, ...]
-    window: WindowTable
-    entrances: EntrancesTable
-    limits: LimitsTable
-    choices: Mapping[str, str]
-    rows: Mapping[tuple[str, str], Row]
-    zone: tzinfo
-    places: Mapping[str, str]
-    site: str = ""
 
 
 def shipped() -> dict[str, Path]:

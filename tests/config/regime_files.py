@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from gatepost_config.load import ConfigError
-from gatepost_config.regimes import RegimeSettings, load_regime
+from gatepost_config.regime_settings import RegimeSettings
+from gatepost_config.regimes import load_regime
 
 # Numbers of lines are in the tests: a line more here moves them all.
 TEXT = """\

@@ -10,7 +10,8 @@ from typing import get_args
 from gatepost.cli.regime_text import as_markdown, as_text, document
 from gatepost.wiring.regimes import load
 from gatepost_config.regime_file import ROWS
-from gatepost_config.regimes import RegimeSettings, load_regime, path_of, shipped
+from gatepost_config.regime_settings import RegimeSettings
+from gatepost_config.regimes import load_regime, path_of, shipped
 from gatepost_config.terms import Category
 
 

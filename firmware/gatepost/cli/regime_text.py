@@ -13,7 +13,7 @@ from gatepost.core.regime import Check, Finding, Outcome
 from gatepost_config.catalogue import catalogue
 from gatepost_config.choices import CHOICES, OBSERVATION_DAYS, Option
 from gatepost_config.regime_file import ROWS
-from gatepost_config.regimes import ALL_GATES, RegimeSettings, Row, Treatment
+from gatepost_config.regime_settings import ALL_GATES, RegimeSettings, Row, Treatment
 
 _WIDTH = 100
 _FIXED_SPACE = "\N{NO-BREAK SPACE}"

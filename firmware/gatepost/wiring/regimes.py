@@ -17,10 +17,11 @@ from gatepost.core.regime import (
     Window,
 )
 from gatepost.core.soundness import Flaw, flaws, found_by
-from gatepost_config import regimes as config
+from gatepost_config import regime_settings as config
 from gatepost_config.load import ConfigError
+from gatepost_config.regime_settings import ALL_GATES, RegimeSettings
 from gatepost_config.regime_shape import Source
-from gatepost_config.regimes import ALL_GATES, RegimeSettings, path_of, read_source, resolve
+from gatepost_config.regimes import path_of, read_source, resolve
 from gatepost_hal.ports import Direction
 
 
