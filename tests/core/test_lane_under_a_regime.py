@@ -65,18 +65,27 @@ def test_a_resident_in_order_is_admitted_by_the_rules_of_the_order(walk_under):
 
 def test_a_hot_resident_goes_home_and_the_community_is_told(walk_under):
     walk = comes(walk_under(), known(Category.RESIDENT))
-    assert walk.does("fever written") == ["visit.admitted"]
+    assert walk.does("fever written") == ["visit.admitted", "escalation.raised"]
     assert walk.state is State.RELEASED
     data = walk.data("visit.admitted")
     assert (data["outcome"], data["finding"], data["zone"]) == ("admit_and_report", "hot", "refer")
     assert "R005" in data["rules"]
     assert data["tell"] == [{"who": "community", "within_s": 0}]
     assert "rest_at_home" in data["prompts"]
+    escalation = walk.data("escalation.raised")
+    assert (escalation["who"], escalation["within_s"]) == ("community", 0)
+    assert (escalation["subject"], escalation["finding"]) == ("subject-1", "hot")
+    assert escalation["rules"] == data["rules"]
 
 
 def test_a_hot_visitor_is_denied(walk_under):
     walk = comes(walk_under(), known(Category.VISITOR))
-    assert walk.does("fever") == ["visit.denied"]
+    told = ["visit.denied", "escalation.raised", "escalation.raised"]
+    assert walk.does("fever") == told
+    assert {each.data["who"] for each in walk.records if each.type == "escalation.raised"} == {
+        "community",
+        "health_department",
+    }
     assert walk.state is State.REFUSED
     assert walk.data("visit.denied")["rules"][0] == "R004"
     assert prompt_of(walk.lane).key == "see_doctor"
@@ -84,7 +93,7 @@ def test_a_hot_visitor_is_denied(walk_under):
 
 def test_a_hot_resident_waits_for_staff_where_the_order_says_so(walk_under):
     walk = comes(walk_under("lockdown"), known(Category.RESIDENT))
-    assert walk.does("fever") == ["visit.referred"]
+    assert walk.does("fever")[0] == "visit.referred"
     assert walk.state is State.REFERRED
     assert prompt_of(walk.lane).key == "wait_for_staff"
 

@@ -40,7 +40,7 @@ from gatepost.core.states import (
     Trigger,
 )
 from gatepost.core.table import TABLE
-from gatepost.core.telling import command_record, data_of
+from gatepost.core.telling import command_record, data_of, escalations
 from gatepost.core.visit import Lane, PassageSignal, Policy, Visit
 from gatepost_hal.ports import Direction, InputChanged, InputName, Reading
 
@@ -292,7 +292,14 @@ def _step(
     types = step.records
     if policy.passage is PassageSignal.NONE and OUTPUTS[lane.state].releases in (ENTRY, EXIT):
         types = tuple(_UNTOLD.get(type_, type_) for type_ in types)  # a fire ended the release
-    records = tuple(Record(type_, at_s, data_of(type_, lane, policy)) for type_ in types)
+    records = tuple(
+        record
+        for type_ in types
+        for record in (
+            Record(type_, at_s, data_of(type_, lane, policy)),
+            *escalations(type_, lane, at_s),
+        )
+    )
     return (lane if step.to is lane.state else _enter(lane, step.to, at_s, policy)), records
 
 

@@ -22,6 +22,7 @@ _SAY = {
 }
 # A turn that nobody was let through for.
 _ALARMS = ("passage.forced", "passage.tailgated", "passage.wrong_way", "passage.free")
+_DECISIONS = ("visit.admitted", "visit.referred", "visit.denied")
 _OF_THE_EXIT = ("exit.released", "exit.refused", "passage.left", "passage.not_left")
 
 
@@ -58,6 +59,29 @@ def data_of(type_: str, lane: Lane, policy: Policy) -> Mapping[str, Json]:
         if visit.decision is SHUT:
             data["state"] = lane.state.name.lower()
     return data
+
+
+def escalations(type_: str, lane: Lane, at_s: float) -> tuple[Record, ...]:
+    """Return a record for each one whom the order in force wants to be told of a decision.
+
+    `within_s`: how soon, from this event on (0 is at once); `rules` are those of the decision.
+    """
+    visit = lane.visit
+    decision = visit.decision
+    is_decision = type_ in _DECISIONS and visit.released_by is None
+    if decision is None or not is_decision:
+        return ()
+    data: dict[str, Json] = {
+        "visit": visit.number,
+        "direction": Direction.ENTRY.value,
+        **(_who(visit.holder.subject, visit.holder.category) if visit.holder else {}),
+        "finding": decision.reason,
+        "regime": decision.regime,
+        "rules": list(decision.rules),
+    }
+    return tuple(
+        Record("escalation.raised", at_s, {**notice._asdict(), **data}) for notice in decision.tell
+    )
 
 
 def _who(subject: str | None, category: str | None) -> dict[str, Json]:

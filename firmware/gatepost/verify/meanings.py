@@ -33,6 +33,7 @@ RECORDS = {
     "visit.rechecked": "an attempt told too little, and another one follows",
     "visit.referred": "staff decides on this person",
     "visit.denied": "a pass was refused: unknown, used too often, or the lane is shut",
+    "escalation.raised": "the order in force wants somebody to be told of a decision, and how soon",
     "visit.abandoned": "somebody went away, or gave way to what goes before",
     "entry.commanded": "staff, here or at the centre, lets somebody in; before the relay",
     "exit.released": "somebody may leave, by button, pass or command",

@@ -74,7 +74,7 @@ KNOWN_TYPES = (
     | {"command.obeyed", "command.refused", "maintenance.tested"}
     | {f"passage.{word}" for word in ("entered", "not_entered", "left", "not_left", "held")}
     | {f"passage.{word}" for word in ("unconfirmed", "wrong_way", "tailgated", "forced", "free")}
-    | {"passage.rested"}
+    | {"passage.rested", "escalation.raised"}
 )
 
 
@@ -200,6 +200,16 @@ def an_admission_shows_its_numbers(step: Seen) -> bool | None:
 def _is_reported(record: Record, step: Seen) -> bool:
     """Return whether it is an order that let in somebody above the limit, and somebody is told."""
     return step.policy.regime is not None and bool(record.data.get("tell"))
+
+
+@S9.rule(When.TOLD, site=lambda policy: policy.regime is not None)
+def whom_an_order_names_is_told(step: Seen) -> bool | None:
+    """Each one whom a decision names has an escalation, right after it, and nobody else has."""
+    if not _OUTCOME_OF.keys() & set(step.types):
+        return "escalation.raised" not in step.types
+    decision = step.after.visit.decision
+    told = [record.data["who"] for record in step.records if record.type == "escalation.raised"]
+    return decision is not None and told == [notice.who for notice in decision.tell]
 
 
 @S9.rule(When.TOLD)

@@ -13,6 +13,7 @@ CLASS_OF = MappingProxyType(
         "visit.referred": _ALARM,  # a temperature above the limit, or none to be had
         "visit.denied": _LIVE,
         "visit.abandoned": _LIVE,
+        "escalation.raised": _ALARM,  # somebody has to be told, and soon
         "entry.commanded": _LIVE,
         "exit.released": _LIVE,
         "exit.refused": _LIVE,
