@@ -80,7 +80,7 @@ class LimitsTable(_Table, frozen=True):
 TABLES: dict[str, object] = {
     "regime": Name,
     "title": _Words,
-    "sources": list[_Words],
+    "sources": Annotated[list[_Words], Meta(min_length=1)],
     "sequence": list[Check],
     "window": WindowTable,
     "entrances": EntrancesTable,

@@ -166,7 +166,7 @@ SHAPE = {
     ),
     "one source that is no list": (
         ('sources = ["000"]', 'sources = "000"'),
-        "mine.toml:3: sources = '000': must be a list in [ ].",
+        "mine.toml:3: sources = '000': must be a list in [ ] with something in it.",
     ),
     "a missing title": (('title = "An order of our own"\n', ""), "mine.toml: title is missing."),
     "a site's key": (
