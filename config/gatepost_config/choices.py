@@ -76,7 +76,7 @@ CHOICES = {
             "checked": Option(
                 "admit",
                 ("R093",),
-                ("registered", "health_code", "temperature"),
+                ("isolation", "mask", "temperature", "health_code", "registered"),
                 found={"code_unknown": _SHOW_CODE_AT_WORK},
             ),
         },

@@ -117,6 +117,8 @@ def test_r093_a_site_may_let_in_a_courier_whose_code_and_temperature_are_in_orde
     unknown = entering("courier", registered=True, health_code=NO_CODE)
     expect(regime, unknown, "refer", say="show_code")
     expect(regime, entering("courier", registered=True, **HOT), "deny", tell="community")
+    listed = entering("courier", registered=True, isolated=True)
+    expect(regime, listed, "deny", tell="community work_team")
 
 
 def test_r084_a_site_may_stop_all_works(tmp_path):

@@ -288,3 +288,10 @@ def test_r039_a_resident_with_a_red_code_is_seen_by_staff_both_ways():
 
 def test_r077_a_visitor_who_leaves_is_let_go_and_written_down():
     expect(MEDIUM, leaving("visitor", **UNMEASURED), "admit", rules="R077")
+
+
+def test_r022_who_was_released_from_observation_is_measured_on_leaving_where_others_are_not():
+    expect(MEDIUM, leaving("resident", **UNMEASURED), "admit", rules="R010")
+    expect(MEDIUM, leaving("released", **UNMEASURED), "recheck", rules="R017")
+    expect(MEDIUM, leaving("released"), "admit", rules="R022 R065")
+    expect(MEDIUM, leaving("released", **HOT), "refer", rules="R287", tell="work_team")

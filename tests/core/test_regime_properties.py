@@ -42,7 +42,7 @@ from .regimes_for_tests import NOON, SHIPPED, changed, proof, shipped
 RULE = re.compile(r"R(0\d\d|[12]\d\d|30[0-3])|ours")
 RELEASING = {"admit", "admit_and_report"}
 ENTRY, EXIT = Direction.ENTRY, Direction.EXIT
-fast = settings(max_examples=400, deadline=None, database=None)
+fast = settings(max_examples=250, deadline=None, database=None)
 
 
 # ------------------------------------------------------------------------------- regimes and facts
@@ -169,7 +169,7 @@ def assert_may_release(facts: Facts, regime: Regime, where: object) -> None:
     if facts.category in OUTSIDERS:
         assert facts.health_code.code not in {Code.YELLOW, Code.RED}, where
         assert facts.zone is Zone.PASS, where
-        assert not facts.isolated or facts.category is Category.COURIER, where
+        assert not facts.isolated, where
     if facts.category is Category.COURIER:
         # Only where a site says so: no regime that is shipped lets a courier in.
         assert regime.name.endswith("couriers = checked"), where
@@ -179,10 +179,10 @@ def assert_may_release(facts: Facts, regime: Regime, where: object) -> None:
 def test_every_combination_of_facts_is_decided_as_no_regime_may_break(name):
     regime = shipped(name)
     decided = 0
-    for facts in every(step=11, offset=SHIPPED.index(name)):
+    for facts in every(step=17, offset=SHIPPED.index(name)):
         assert_sound(decide(facts, regime), facts, regime)
         decided += 1
-    assert decided > 18_000
+    assert decided > 12_000
 
 
 def test_whatever_a_site_chooses_holds_to_the_same():
