@@ -45,6 +45,7 @@ class Roster:
     def __init__(self, members: Mapping[str, Member]) -> None:
         self._key = secrets.token_bytes(hashlib.blake2b.MAX_KEY_SIZE)
         self._members = {self._digest(credential): member for credential, member in members.items()}
+        self._categories = {member.subject: member.category for member in members.values()}
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -70,6 +71,10 @@ class Roster:
     def look_up(self, credential: str) -> Member | None:
         """Return whom the credential stands for, None if it is unknown. Takes microseconds."""
         return self._members.get(self._digest(credential))
+
+    def category_of(self, subject: str) -> str | None:
+        """Return the category of a subject, None for one that has no pass (any more)."""
+        return self._categories.get(subject)
 
     def __len__(self) -> int:
         return len(self._members)

@@ -2,6 +2,7 @@
 
 import logging
 import math
+from collections import Counter
 from contextlib import ExitStack
 
 from gatepost.core.events import Holder
@@ -18,7 +19,7 @@ from gatepost.core.passback import (
     objection,
 )
 from gatepost.wiring.order_in_force import trusted_now
-from gatepost_config.settings import Settings
+from gatepost_config.settings import NOTHING, Settings
 from gatepost_hal.ports import Clock, Direction
 from gatepost_services.roster import Roster, RosterError
 from gatepost_services.whereabouts import Row, Whereabouts, WhereaboutsError
@@ -29,6 +30,7 @@ _log = logging.getLogger(__name__)
 _FORGOTTEN_S = 30 * 86400.0
 _FORGET_AT_ONCE = 100  # between two people
 _EVERYBODY = 1_000_000
+_WORKS = Category.WORKS.value
 _CATEGORIES = frozenset(category.value for category in Category)
 
 
@@ -48,10 +50,15 @@ class Passes:
         self._clock = clock
         self._boot_id = boot_id
         self._roster = self._load_roster(settings)
-        self._is_kept = self._policy.mode is not PassbackMode.OFF or self._policy.pass_interval_s
+        has_rule = self._policy.mode is not PassbackMode.OFF or self._policy.pass_interval_s > 0
+        # Without a reader inside nobody is seen to leave, and no count of who is inside is one.
+        self._counts = bool(settings.regime.name) and settings.reader.exit_device != NOTHING
+        self._is_kept = has_rule or self._counts
         self._whereabouts = self._open_whereabouts(settings, closing) if self._is_kept else None
         known = self._whereabouts.all() if self._whereabouts else {}
         self._sightings = {subject: _sighting(row) for subject, row in known.items()}
+        self._inside: Counter[str | None] = Counter()
+        self._recount()
 
     def look_up(self, credential: str) -> Holder | None:
         """Return whose pass it is, None for nobody's."""
@@ -66,8 +73,26 @@ class Passes:
             category=Category(holder.category) if is_known else Category.UNKNOWN,
             shown=Pass(holder.subject, valid=True),
             registered=True,  # they are on the roster
+            works_inside=self._how_many(holder, _WORKS) if self._counts else None,
+            people_inside=self._how_many(holder) if self._counts else None,
             now=trusted_now(self._clock),
         )
+
+    def _how_many(self, holder: Holder, category: str | None = None) -> int:
+        """Return how many are inside, of a category or at all, without this one."""
+        sighting = self._sightings.get(holder.subject)
+        is_inside = sighting is not None and sighting.place is Place.INSIDE
+        if category is None:
+            return self._inside.total() - is_inside
+        is_one = is_inside and self._category_of(holder.subject) == category
+        return self._inside[category] - is_one
+
+    def _category_of(self, subject: str) -> str | None:
+        return self._roster.category_of(subject) if self._roster else None
+
+    def _recount(self) -> None:
+        inside = (who for who, seen in self._sightings.items() if seen.place is Place.INSIDE)
+        self._inside = Counter(map(self._category_of, inside))
 
     def object_to(self, holder: Holder) -> Objection | None:
         """Return what speaks against letting this pass in now."""
@@ -78,8 +103,11 @@ class Passes:
         if not self._is_kept:
             return None
         place = Place.INSIDE if way is Direction.ENTRY else Place.OUTSIDE
-        sighting = moved(self._sightings.get(subject), place, self._now())
+        was = self._sightings.get(subject)
+        sighting = moved(was, place, self._now())
         self._sightings[subject] = sighting
+        was_inside = was is not None and was.place is Place.INSIDE
+        self._inside[self._category_of(subject)] += (place is Place.INSIDE) - was_inside
         if self._whereabouts is None:
             return self.faults.get(Fault.WHEREABOUTS)
         try:
@@ -95,6 +123,7 @@ class Passes:
         be able to come home.
         """
         self._sightings.clear()
+        self._inside.clear()
         return self._forget_before(math.inf, max_rows=_EVERYBODY)
 
     def _forget_before(self, utc_s: float, *, max_rows: int) -> str | None:
@@ -107,6 +136,7 @@ class Passes:
         if gone:
             known = self._sightings.items()
             self._sightings = {who: seen for who, seen in known if seen.moved.utc_s >= utc_s}
+            self._recount()
         return None
 
     def _now(self) -> Moment:
