@@ -123,6 +123,7 @@ def test_every_rule_of_a_gates_system_that_shows_at_the_gate_has_a_test():
     ]
 
 
+@pytest.mark.packaging
 @pytest.mark.parametrize(
     ("folder", "pattern"),
     [

@@ -1,7 +1,10 @@
 """A site's file: what it changes, line by line, and what it cannot."""
 
+from zoneinfo import ZoneInfoNotFoundError
+
 import pytest
 
+from gatepost_config import regimes
 from gatepost_config.load import ConfigError
 from gatepost_config.regimes import load_regime
 
@@ -204,6 +207,14 @@ def test_the_zone_is_changed(tmp_path):
     changed = settings(tmp_path, site='timezone = "Asia/Urumqi"\n')
     assert differences(settings(tmp_path), changed) == {"zone"}
     assert str(changed.zone) == "Asia/Urumqi"
+
+
+def test_a_machine_without_zones_is_told_what_to_install(tmp_path, monkeypatch):
+    def none_here(name):
+        raise ZoneInfoNotFoundError(name)
+
+    monkeypatch.setattr(regimes, "ZoneInfo", none_here)
+    assert problems(tmp_path) == [f"mine.toml: timezone = 'Asia/Shanghai': {ZONE_REMEDY}"]
 
 
 def test_a_regime_says_of_each_key_in_which_file_and_line_it_stands(tmp_path):

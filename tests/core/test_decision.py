@@ -152,6 +152,13 @@ def test_a_closed_entrance_redirects_before_anything_is_looked_at():
     assert not decision.release
 
 
+def test_what_a_regime_names_no_rule_for_is_ours():
+    deny = decide(person(), regime(Treatment(O.DENY), checks=()))
+    assert deny == made(O.DENY, ("ours",), (), ("no_entry",), "category")
+    closed = decide(person(), regime(ADMITS, entrance_open=False))
+    assert closed == made(O.REDIRECT, ("ours",), (), ("other_entrance",), "entrance")
+
+
 # ------------------------------------------------------------------------- which regime is in force
 
 

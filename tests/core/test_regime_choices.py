@@ -3,11 +3,13 @@
 import pytest
 
 from gatepost.core.facts import Mask, Pass
+from gatepost.core.regime import Limits
 
 from .regimes_for_tests import (
     HOT,
     NO_CODE,
     PASS,
+    SHIPPED,
     UNMEASURED,
     YELLOW,
     changed,
@@ -15,6 +17,7 @@ from .regimes_for_tests import (
     expect,
     leaving,
     negative,
+    shipped,
 )
 
 
@@ -150,7 +153,7 @@ def test_r136_a_closed_entrance_sends_everybody_to_another(tmp_path):
     expect(changed("normal", tmp_path, lines, gate="south-1"), entering("resident"), "admit")
 
 
-@pytest.mark.parametrize("regime", ["normal", "medium-risk", "control-window", "case", "lockdown"])
+@pytest.mark.parametrize("regime", SHIPPED)
 def test_r017_whoever_is_let_in_because_of_a_code_shows_one_in_every_regime(tmp_path, regime):
     chosen = choosing(
         tmp_path,
@@ -234,3 +237,26 @@ def test_a_site_changes_the_limit_and_nothing_else(tmp_path):
     regime = changed("normal", tmp_path, "[limits]\nindex_c = 37.0\n")
     expect(regime, entering("property_staff", index_c=37.0), "admit")
     expect(regime, entering("property_staff", index_c=37.1), "deny", tell="community")
+
+
+# --------------------------------------------------------------------------- what is common to all
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_numbers_of_every_shipped_regime_are_those_of_the_documents(name):
+    assert shipped(name).limits == Limits(
+        index_c=37.3,  # R004 R005 R006
+        test_hours=48,  # R035
+        long_test_days=7,  # R038 R051
+        look_back_days=14,  # R057 R115
+        quota_days=2,  # R065
+        works_inside=4,  # R083
+        code_hours=0,  # none says
+        capacity=0,  # none says
+    )
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_r038_unless_a_site_says_otherwise_a_test_alone_does_not_bring_a_yellow_resident_in(name):
+    person = entering("resident", health_code=YELLOW, test=negative("2022-04-03T09:00"))
+    expect(shipped(name), person, "refer", rules="R038 ours", tell="community")

@@ -70,6 +70,9 @@ def test_the_wheel_holds_the_four_packages_and_nothing_else(wheel):
         assert f"{package}/py.typed" in names
     people = "gatepost_hal/simulated/people"
     assert {f"{people}/readings.csv", f"{people}/PROVENANCE.md"} <= set(names)
+    regimes = {path.name for path in (ROOT / "config/regimes").glob("*.toml")}
+    assert {f"gatepost_config/regimes/{name}" for name in regimes} <= set(names)
+    assert "gatepost_config/catalogue.toml" in names
     licences = [name for name in names if "/licenses/" in name]
     assert any(name.endswith("LICENSE") for name in licences)
     assert any(name.endswith("LICENSE-CC0.txt") for name in licences)
@@ -100,6 +103,8 @@ def test_the_installed_wheel_runs_the_tests(wheel, tmp_path, version):
     where = run(own_python, "-Ic", "import gatepost_hal; print(gatepost_hal.__file__)", cwd=away)
     assert where.startswith(str(tmp_path / "venv"))
     assert run(str(bin_folder / "gatepost"), "--version", cwd=away).startswith("gatepost ")
+    told = run(str(bin_folder / "gatepost"), "regime", "check", "normal", cwd=away)
+    assert told.startswith("ok: normal: ")
     away_from_it = ("-m", "not packaging")  # the few that compare with files of the checkout
     chosen = SOME if version == f"{sys.version_info.major}.{sys.version_info.minor}" else ()
     command = (own_python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *away_from_it, *chosen)

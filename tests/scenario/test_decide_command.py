@@ -161,6 +161,25 @@ def test_unknown_is_null_and_times_have_any_offset(text, decide):
     assert (status, decision["outcome"]) == (0, "admit")
 
 
+@pytest.mark.parametrize("last_exit_utc", ["0001-01-01T00:00:00Z", "9999-12-31T23:00:00Z"])
+@pytest.mark.parametrize("now_utc", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+def test_the_ends_of_the_calendar_are_decided_as_any_other_time(last_exit_utc, now_utc, decide):
+    facts = {
+        "direction": "exit",
+        "category": "resident",
+        "pass": {"id": "p1", "household": "h1", "valid": True},
+        "household_last_exit_utc": last_exit_utc,
+        "now_utc": now_utc,
+    }
+    status, (decision,) = decide(facts, regime="medium-risk")
+    assert (status, decision["regime"]) == (0, "medium-risk")
+
+
+def test_a_time_beyond_the_calendar_is_no_time(decide):
+    status, (answer,) = decide(RESIDENT | {"now_utc": "0001-01-01T00:00:00+14:00"})
+    assert (status, [*answer]) == (1, ["line", "error"])
+
+
 # ---------------------------------------------------------------------------------------- windows
 
 
@@ -171,6 +190,8 @@ def test_unknown_is_null_and_times_have_any_offset(text, decide):
         ("2022-03-31T16:00:00Z", "control-window"),  # midnight of the site
         ("2022-04-04T15:59:59Z", "control-window"),
         ("2022-04-04T16:00:00Z", "normal"),
+        ("2022-03-31T15:59:59", "medium-risk"),  # without an offset it is UTC
+        ("2022-03-31T16:00:00", "control-window"),
         # An order stands until somebody who knows the time ends it.
         (None, "control-window"),
     ],

@@ -224,6 +224,25 @@ def test_a_sites_lines_are_marked(site, explained):
     ) in words
 
 
+def test_a_regime_whose_file_begins_like_the_sites_is_not_taken_for_it(tmp_path, explained):
+    regime, site = tmp_path / "site.toml.toml", tmp_path / "site.toml"
+    regime.write_text(path_of("normal").read_text(encoding="utf-8"), encoding="utf-8")
+    site.write_text("", encoding="utf-8")
+    _, words = explained(str(regime), "--site", str(site))
+    assert "[site.toml.toml:" in words
+    assert "[site site" not in words
+
+
+def test_a_row_says_what_is_sure_before_anything_is_looked_at(explained):
+    def first_line(category):
+        out, _ = explained("lockdown", "--category", category, "--direction", "entry")
+        return re.search(rf"^{category} \[.*\n  ([^:]+): (.*)$", out, re.MULTILINE).groups()
+
+    assert first_line("medical") == ("if nothing is found", "let through (R012 R161 R107)")
+    assert first_line("visitor")[0] == "whatever is found, at the least"
+    assert first_line("unknown")[0] == "always"
+
+
 def test_a_window_is_told_with_its_zone_and_what_follows(site, explained):
     _, words = explained("normal", "--site", site)
     assert (

@@ -150,8 +150,8 @@ def _groups(settings: RegimeSettings, direction: str) -> list[tuple[list[str], R
 
 def _row(settings: RegimeSettings, row: Row) -> Iterator[Line]:
     base = Outcome[row.base.outcome.upper()]
-    always = "if nothing is found" if row.checks and base.releases else "always"
-    yield Line(f"{always}: {_treatment(row.base)}", 1)
+    milder = "if nothing is found" if base.releases else "whatever is found, at the least"
+    yield Line(f"{milder if row.checks else 'always'}: {_treatment(row.base)}", 1)
     for check, rules in row.checks:
         yield Line(f"{check} is looked at{_rules(rules)}", 1)
         for finding in CHECKS[Check(check)].findings:
@@ -175,7 +175,7 @@ def _place(settings: RegimeSettings, key: str) -> str:
 
 def _cite(settings: RegimeSettings, place: str) -> str:
     """Return file and line without the folders, and whether it is the site that says so."""
-    is_sites = bool(settings.site) and place.startswith(settings.site)
+    is_sites = bool(settings.site) and f"{place}:".startswith(f"{settings.site}:")
     # A citation is not broken over two lines.
     return f"[{f'site{_FIXED_SPACE}' if is_sites else ''}{Path(place).name}]"
 

@@ -4,7 +4,7 @@ None is: in order. A check says what it sees; what follows from that is the regi
 """
 
 from collections.abc import Callable
-from datetime import datetime, timedelta, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 from typing import NamedTuple
 
 from gatepost.core.facts import Category, Code, DatedCode, Facts, Mask, TestKind
@@ -150,7 +150,15 @@ def _is_within(then: datetime, now: datetime, span: timedelta) -> bool:
 
 
 def _days_between(then: datetime, now: datetime, zone: tzinfo) -> int:
-    return (now.astimezone(zone).date() - then.astimezone(zone).date()).days
+    return (_day(now, zone) - _day(then, zone)).days
+
+
+def _day(instant: datetime, zone: tzinfo) -> date:
+    """Return the day in a zone; at the ends of the calendar, where that has none, its own."""
+    try:
+        return instant.astimezone(zone).date()
+    except OverflowError:
+        return instant.date()
 
 
 class Entry(NamedTuple):

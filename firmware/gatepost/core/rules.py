@@ -23,6 +23,8 @@ _SAY = {
     Outcome.DENY: "no_entry",
 }
 
+_OURS = ("ours",)  # where a regime names no rule for what it does
+
 
 class Decision(NamedTuple):
     """What is done, why, and what follows.
@@ -59,7 +61,7 @@ def decide(facts: Facts, regime: Regime) -> Decision:
     if not regime.entrance_open:
         return Decision(
             Outcome.REDIRECT,
-            regime.entrance_rules,
+            regime.entrance_rules or _OURS,
             say=("other_entrance",),
             reason="entrance",
             regime=regime.name,
@@ -79,7 +81,7 @@ def decide(facts: Facts, regime: Regime) -> Decision:
 def _treatment(treatment: Treatment, facts: Facts) -> Treatment:
     """Return a finding's treatment; who has no attempt left is not measured once more."""
     if facts.attempts_left <= 0 and treatment.outcome is Outcome.RECHECK:
-        return Treatment(Outcome.REFER, (*treatment.rules, "ours"), treatment.tell)
+        return Treatment(Outcome.REFER, (*treatment.rules, *_OURS), treatment.tell)
     return treatment
 
 
@@ -100,7 +102,8 @@ def _decided(steps: list[_Applied], direction: Direction, regime: str) -> Decisi
             for step in steps
             if outcome.releases or step.treatment.outcome is outcome or step.treatment.tell
             for rule in step.treatment.rules
-        ),
+        )
+        or _OURS,
         tell=_soonest(notice for step in steps for notice in step.treatment.tell),
         say=says,
         reason=_reason(outcome, finding),
