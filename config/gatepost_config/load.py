@@ -17,6 +17,7 @@ from gatepost_config.settings import (
     Paths,
     Pins,
     Reader,
+    Regime,
     Screening,
     Settings,
     Turnstile,
@@ -95,6 +96,7 @@ def _joint_problems(
     passback: Passback | None = None,
     reader: Reader | None = None,
     journal: Journal | None = None,
+    regime: Regime | None = None,
     **_rest: object,
 ) -> list[str]:
     """Return what no single value shows: settings that contradict one another."""
@@ -106,6 +108,8 @@ def _joint_problems(
             '[passback] mode = "hard": without [reader] exit_device nobody who has left could '
             'enter again; wire an exit reader, or choose "timed" or "soft".'
         )
+    if regime and regime.exits == "by_pass":
+        problems += _exit_problems(regime, reader)
     if journal and journal.keep_delivered_days > journal.max_age_days:
         problems.append(
             f"[journal] keep_delivered_days = {journal.keep_delivered_days}: longer than "
@@ -121,6 +125,21 @@ def _joint_problems(
             f"[screening] guard_c = {screening.guard_c}: more than half of the healthy would be "
             f"within it; with limit_c = {screening.limit_c}, at most "
             f"{screening.limit_c - _HEALTHY_MIDDLE_C:.2f}."
+        )
+    return problems
+
+
+def _exit_problems(regime: Regime, reader: Reader | None) -> list[str]:
+    problems = []
+    if not regime.name:
+        problems.append(
+            '[regime] exits = "by_pass": there is no order that could let anybody out; '
+            'name one, or write "free".'
+        )
+    if reader and reader.exit_device == NOTHING:
+        problems.append(
+            '[regime] exits = "by_pass": without [reader] exit_device nobody could show a pass '
+            'inside, and all would be held in; wire an exit reader, or write "free".'
         )
     return problems
 

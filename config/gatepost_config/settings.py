@@ -146,6 +146,9 @@ class Regime(_Section, frozen=True):
     name: RegimeName = ""
     # The site's own lines, which change the order's. "/dev/null": there are none.
     site: Path = Path("/dev/null")
+    # Who leaves: anybody who presses the button, or whose pass the order lets out (it needs an
+    # exit reader). Fire, emergency and staff let out in any case.
+    exits: Literal["free", "by_pass"] = "free"
 
 
 class Sensor(_Section, frozen=True):

@@ -14,8 +14,11 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 COLUMNS = ("credential", "subject", "category")
-MARK = "mark"  # an optional fourth column
+HOUSEHOLD = "household"  # optional columns, in this order
+MARK = "mark"
 DURESS = "duress"
+_OPTIONAL = (HOUSEHOLD, MARK)
+_HEADERS = {(*COLUMNS, *more) for more in ((), (HOUSEHOLD,), (MARK,), _OPTIONAL)}
 MAX_CELL_LENGTH = 512
 _DIGEST_BYTES = 32
 
@@ -27,12 +30,13 @@ class RosterError(ValueError):
 class Member(NamedTuple):
     """Whom a credential stands for: an id that means something only to the centre, a category.
 
-    `duress`: this credential is only shown under threat.
+    `duress`: this credential is only shown under threat. `household`: whose outings count together.
     """
 
     subject: str
     category: str
     duress: bool = False
+    household: str | None = None
 
 
 class Roster:
@@ -45,27 +49,30 @@ class Roster:
     def __init__(self, members: Mapping[str, Member]) -> None:
         self._key = secrets.token_bytes(hashlib.blake2b.MAX_KEY_SIZE)
         self._members = {self._digest(credential): member for credential, member in members.items()}
-        self._categories = {member.subject: member.category for member in members.values()}
+        self._by_subject = {member.subject: member for member in members.values()}
 
     @classmethod
     def load(cls, path: Path) -> Self:
         """Return the roster of a CSV file with the header credential,subject,category.
 
-        A fourth column, mark, may follow; a cell of it is empty or says duress. UTF-8, with or
-        without a byte order mark; blank lines are skipped; nothing else is guessed.
+        Two more columns may follow, one of them or both: household, an id or empty; and mark, empty
+        or duress. UTF-8, with or without a byte order mark; blank lines are skipped; nothing else
+        is guessed.
 
         Raises:
             RosterError: the file cannot be read, or a line is not as it must be.
         """
         members: dict[str, Member] = {}
         lines: dict[str, int] = {}
-        for line, (credential, subject, category, mark) in _rows(path):
+        for line, (credential, subject, category, household, mark) in _rows(path):
             if credential in lines:
                 raise RosterError(
                     f"{path}:{line}: the credential of line {lines[credential]} again; keep one"
                 )
             lines[credential] = line
-            members[credential] = Member(subject, category, duress=mark == DURESS)
+            members[credential] = Member(
+                subject, category, duress=mark == DURESS, household=household or None
+            )
         return cls(members)
 
     def look_up(self, credential: str) -> Member | None:
@@ -74,7 +81,13 @@ class Roster:
 
     def category_of(self, subject: str) -> str | None:
         """Return the category of a subject, None for one that has no pass (any more)."""
-        return self._categories.get(subject)
+        member = self._by_subject.get(subject)
+        return None if member is None else member.category
+
+    def household_of(self, subject: str) -> str | None:
+        """Return the household of a subject, None where the roster names none."""
+        member = self._by_subject.get(subject)
+        return None if member is None else member.household
 
     def __len__(self) -> int:
         return len(self._members)
@@ -88,14 +101,15 @@ class Roster:
         return hashlib.blake2b(text, key=self._key, digest_size=_DIGEST_BYTES).digest()
 
 
-def _rows(path: Path) -> Iterator[tuple[int, tuple[str, str, str, str]]]:
+def _rows(path: Path) -> Iterator[tuple[int, tuple[str, str, str, str, str]]]:
     reader = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
     try:
         header = tuple(next(reader, []))
-        if header not in {COLUMNS, (*COLUMNS, MARK)}:
+        if header not in _HEADERS:
             raise RosterError(
-                f"{path}:1: the header must be exactly {','.join(COLUMNS)}, "
-                f"and {MARK} after them if there are marks; {len(header)} other columns were found"
+                f"{path}:1: the header must be exactly {','.join(COLUMNS)}, and after them "
+                f"{HOUSEHOLD} or {MARK} or both if there are such; "
+                f"{len(header)} other columns were found"
             )
         for cells in reader:
             if cells:
@@ -120,11 +134,11 @@ def _text(path: Path) -> str:
 
 def _checked_cells(
     cells: list[str], columns: tuple[str, ...], place: str
-) -> tuple[str, str, str, str]:
+) -> tuple[str, str, str, str, str]:
     if len(cells) != len(columns):
         raise RosterError(f"{place}: {len(cells)} cells; each line has {len(columns)}")
     for column, cell in zip(columns, cells, strict=True):
-        if not cell and column != MARK:
+        if not cell and column not in _OPTIONAL:
             raise RosterError(f"{place}: {column} is empty")
         if len(cell) > MAX_CELL_LENGTH:
             raise RosterError(
@@ -134,8 +148,10 @@ def _checked_cells(
             raise RosterError(
                 f"{place}: {column} has blanks around it or control characters in it; remove them"
             )
-    credential, subject, category, mark = (*cells, "")[: len(COLUMNS) + 1]
+    found = dict(zip(columns, cells, strict=True))
+    mark = found.get(MARK, "")
     if mark not in {"", DURESS}:
         # Not quoted: in a line whose cells are in another order it is the credential.
         raise RosterError(f"{place}: {MARK} is unknown; leave it empty, or write {DURESS}")
-    return credential, subject, category, mark
+    credential, subject, category = cells[: len(COLUMNS)]
+    return credential, subject, category, found.get(HOUSEHOLD, ""), mark

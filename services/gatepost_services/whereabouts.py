@@ -21,7 +21,7 @@ from typing import NamedTuple, Self
 from gatepost_services.sqlite_file import Kind, SqliteWriter, set_aside
 
 PLACES = ("inside", "outside")
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # since 2: when a subject last left
 APPLICATION_ID = 0x47505748  # "GPWH"
 
 _MODE = 0o600
@@ -37,13 +37,20 @@ _TABLE = """
         entered_boot_id TEXT,
         entered_at_s    REAL CHECK (abs(entered_at_s) < 9e999),
         entered_utc_s   REAL CHECK (abs(entered_utc_s) < 9e999),
+        left_utc_s      REAL CHECK (abs(left_utc_s) < 9e999),
         CHECK ((entered_boot_id IS NULL) = (entered_at_s IS NULL)
            AND (entered_boot_id IS NULL) = (entered_utc_s IS NULL))
     ) STRICT, WITHOUT ROWID
 """
-_KEEP = "INSERT OR REPLACE INTO whereabouts VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_SINCE_2 = "ALTER TABLE whereabouts ADD COLUMN left_utc_s REAL CHECK (abs(left_utc_s) < 9e999)"
+_KEEP = """
+    INSERT OR REPLACE INTO whereabouts
+    (subject, place, boot_id, at_s, utc_s, entered_boot_id, entered_at_s, entered_utc_s, left_utc_s)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
 _ROWS = """
-    SELECT subject, place, boot_id, at_s, utc_s, entered_boot_id, entered_at_s, entered_utc_s
+    SELECT subject, place, boot_id, at_s, utc_s, entered_boot_id, entered_at_s, entered_utc_s,
+           left_utc_s
     FROM whereabouts
 """
 _FORGET = "DELETE FROM whereabouts WHERE subject = ?"
@@ -53,6 +60,7 @@ class Row(NamedTuple):
     """Where a subject went last and when; and when it last entered, three times None for never.
 
     `place` is one of `PLACES`. Instants are monotonic seconds of the boot, and POSIX seconds.
+    `left_utc_s`: when it last left, by a clock that was trusted; None where that is not known.
     """
 
     subject: str
@@ -63,6 +71,7 @@ class Row(NamedTuple):
     entered_boot_id: str | None = None
     entered_at_s: float | None = None
     entered_utc_s: float | None = None
+    left_utc_s: float | None = None
 
 
 class WhereaboutsError(OSError):
@@ -180,16 +189,24 @@ class Whereabouts(SqliteWriter):
     def _configure(self, connection: sqlite3.Connection) -> None:
         super()._configure(connection)
         connection.execute("PRAGMA secure_delete = ON")
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version == 1:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute(_SINCE_2)
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            connection.execute("COMMIT")
 
 
 def _flaw(row: Row) -> str | None:
     """Return what is wrong with a row, without telling whose it is. None: nothing."""
-    entered = row[5:]
+    entered = row[5:8]
     if None in entered and any(each is not None for each in entered):
         return "an entry of which not all is known"
     texts = [text for text in (row.subject, row.boot_id, row.entered_boot_id) if text is not None]
     numbers = [
-        n for n in (row.at_s, row.utc_s, row.entered_at_s, row.entered_utc_s) if n is not None
+        number
+        for number in (row.at_s, row.utc_s, row.entered_at_s, row.entered_utc_s, row.left_utc_s)
+        if number is not None
     ]
     if row.place not in PLACES:
         return f"a place that is none of {', '.join(PLACES)}"

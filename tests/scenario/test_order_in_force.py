@@ -3,6 +3,7 @@
 from contextlib import ExitStack
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
 from gatepost.core.events import Holder
@@ -152,6 +153,16 @@ def test_an_entrance_that_the_order_closes_sends_everybody_elsewhere(settings):
     closed = '[entrances]\nopen = ["south"]\n'
     regime, _ = OrderInForce(settings("normal", closed), april(1)).current()
     assert not regime.entrance_open
+
+
+def test_an_order_that_measures_leavers_is_told_where_nobody_can(settings):
+    def order(site):
+        made = settings("lockdown", site)
+        regime = msgspec.structs.replace(made.regime, exits="by_pass")
+        return OrderInForce(msgspec.structs.replace(made, regime=regime), april(1)).current()
+
+    assert "lockdown measures who leaves" in order("")[1]
+    assert order('[choices]\nmeasure_on_exit = "when_measured"\n')[1] is None
 
 
 # ------------------------------------------------------------------------------------- in the loop

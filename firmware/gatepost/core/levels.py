@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from gatepost.core.events import Command, LaneEvent, PassShown, Record, SensorTrust, Verb
+from gatepost.core.facts import Facts
+from gatepost.core.rules import Decision, decide
+from gatepost.core.screening import Zone
 from gatepost.core.states import MODES, Standing, State, Trigger
 from gatepost.core.table import TABLE
 from gatepost.core.visit import ExitWish, Lane, Order, Policy
@@ -81,17 +84,37 @@ def _wish_of(lane: Lane, event: LaneEvent, policy: Policy) -> ExitWish | None:
         case InputChanged(name=InputName.EXIT_BUTTON, active=True):
             # Pressed again by somebody for whom it is free already: that is no second person.
             return None if lane.state is State.LEAVING else ExitWish(until_s)
-        case PassShown(direction=Direction.EXIT, holder=holder):
+        case PassShown(direction=Direction.EXIT, holder=holder, known=known):
             is_read_twice = (
                 lane.state is State.LEAVING
                 and lane.leaver is not None
                 and lane.leaver.holder == holder
             )
-            return None if is_read_twice else ExitWish(until_s, holder)
+            decision = _on_leaving(known, policy)
+            return None if is_read_twice else ExitWish(until_s, holder, decision=decision)
         case Command(verb=Verb.RELEASE_EXIT, expires_at_s=expires_at_s):
             return ExitWish(min(until_s, expires_at_s), commanded_by=event.by)
         case _:
             return None
+
+
+def _on_leaving(known: Facts | None, policy: Policy) -> Decision | None:
+    """Return what the order in force says of somebody who leaves: nobody is measured inside."""
+    if known is None or policy.regime is None or not policy.exits_by_pass:
+        return None
+    return decide(replace(known, zone=Zone.NO_INFORMATION, attempts_left=0), policy.regime)
+
+
+def _is_free_to_leave(lane: Lane, wish: ExitWish, policy: Policy) -> bool:
+    """Return whether nothing holds the exit against a wish. Fire and emergency need none."""
+    if wish.commanded_by is not None:
+        return True
+    if Standing.LOCKDOWN in lane.standing and not policy.exit_in_lockdown:
+        return False
+    regime = policy.regime
+    if not policy.exits_by_pass or regime is None or regime.measures_leavers:
+        return True  # an order that this lane cannot carry out holds nobody in
+    return wish.decision is not None and wish.decision.release
 
 
 def _with_wish(lane: Lane, at_s: float, wish: ExitWish) -> Lane:
@@ -135,9 +158,8 @@ def _level_triggers(lane: Lane, at_s: float, policy: Policy) -> Iterator[Trigger
         yield Trigger.NORMAL
     yield Trigger.ARM_TURNS if lane.turning else Trigger.ARM_RESTS
     if lane.exit_wish is not None and at_s < lane.exit_wish.until_s:
-        held = Standing.LOCKDOWN in lane.standing and not policy.exit_in_lockdown
-        allowed = not held or lane.exit_wish.commanded_by is not None
-        yield Trigger.EXIT_REQUESTED if allowed else Trigger.EXIT_REFUSED
+        is_free = _is_free_to_leave(lane, lane.exit_wish, policy)
+        yield Trigger.EXIT_REQUESTED if is_free else Trigger.EXIT_REFUSED
     if not lane.present:
         yield Trigger.LEFT
     elif lane.state is State.IDLE:

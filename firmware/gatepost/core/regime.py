@@ -146,6 +146,13 @@ class Regime:
     entrance_open: bool = True
     entrance_rules: tuple[str, ...] = ()
 
+    @property
+    def measures_leavers(self) -> bool:
+        """Whether a resident has to be measured on the way out, where a lane has no thermometer."""
+        row = self.rows[Direction.EXIT, Category.RESIDENT]
+        is_looked_at = any(check is Check.TEMPERATURE for check, _ in row.checks)
+        return is_looked_at and not row.treatments[Finding.UNMEASURED].outcome.releases
+
 
 class RegimeLoopError(ValueError):
     """Windows that follow one another in a circle: no regime is in force."""

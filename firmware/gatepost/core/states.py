@@ -62,7 +62,7 @@ class Trigger(Enum):
     NOT_RECORDED = auto()  # it could not be written
     ENTRY_COMMANDED = auto()  # by staff, here or at the centre
     EXIT_REQUESTED = auto()  # by the button, a pass, or a command
-    EXIT_REFUSED = auto()  # requested in a lock-down that holds the exit as well
+    EXIT_REFUSED = auto()  # held by a lock-down, or not let out by the order in force
     TEST_COMMANDED = auto()
     TURNED = auto()  # the arm turns, as far as known the way that is free
     WRONG_WAY = auto()  # one way is free, and the arm turns the other way

@@ -76,6 +76,13 @@ def _alarms(*records: str) -> dict[Trigger, Step]:
 
 _ABANDONED = "visit.abandoned"
 _EXIT = {Trigger.EXIT_REQUESTED: Step(State.LEAVING, ("exit.released",))}
+
+
+def _no_exit(state: State) -> dict[Trigger, Step]:
+    """A lock-down that holds the exit, or an order that does not let this one out."""
+    return {Trigger.EXIT_REFUSED: Step(state, ("exit.refused",))}
+
+
 # Somebody stands at the entry who has not been dealt with; their visit ends with the release.
 _EXIT_OVER_VISIT = {Trigger.EXIT_REQUESTED: Step(State.LEAVING, (_ABANDONED, "exit.released"))}
 # Staff answers for a person: the visit goes on, by their word.
@@ -121,9 +128,8 @@ def _mode_row(state: State, *parts: dict[Trigger, Step], ignored: frozenset[Trig
 
 def _shut_row(state: State) -> Row:
     """Return the row of a mode that lets nobody in by a pass, and lets out."""
-    refused = {Trigger.EXIT_REFUSED: Step(state, ("exit.refused",))}
     said_no = {**_DENIES, Trigger.PASS_KNOWN: _DENIES[Trigger.PASS_REFUSED]}
-    return _mode_row(state, said_no, _EXIT, refused, _BY_STAFF, _alarms(), ignored=_TEST)
+    return _mode_row(state, said_no, _EXIT, _no_exit(state), _BY_STAFF, _alarms(), ignored=_TEST)
 
 
 TABLE: dict[State, Row] = {
@@ -134,6 +140,7 @@ TABLE: dict[State, Row] = {
             Trigger.ARM_TURNS: Step(State.EXITING),  # after an alarm, or found so at the start
         },
         _EXIT,
+        _no_exit(State.IDLE),
         _BY_STAFF,
         _alarms(),
         _closed(),
@@ -150,6 +157,7 @@ TABLE: dict[State, Row] = {
         _OUTCOMES,  # for whoever was measured first
         _LEAVES,
         _EXIT_OVER_VISIT,
+        _no_exit(State.AWAITING_PASS),
         _BY_STAFF,
         _alarms(_ABANDONED),
         _closed(_ABANDONED),
@@ -241,15 +249,17 @@ TABLE: dict[State, Row] = {
             Trigger.TIMEOUT: Step(State.CLEARING),
         },
         _EXIT,
+        _no_exit(State.REFUSED),
         _BY_STAFF,
         _alarms(),
         _freed(),
         # It is told to the end; then the mode that refused takes over again.
-        ignored=_LOWER | _TEST | {Trigger.PASS_REFUSED, Trigger.EXIT_REFUSED},
+        ignored=_LOWER | _TEST | {Trigger.PASS_REFUSED},
     ),
     State.REFERRED: _row(
         {Trigger.LEFT: Step(State.IDLE), Trigger.TIMEOUT: Step(State.CLEARING)},
         _EXIT,
+        _no_exit(State.REFERRED),
         _BY_STAFF,
         _alarms(),
         _closed(),
@@ -264,6 +274,7 @@ TABLE: dict[State, Row] = {
         },
         _DENIES,
         _EXIT,
+        _no_exit(State.CLEARING),
         _BY_STAFF,
         _alarms(),
         _closed(),
@@ -273,15 +284,17 @@ TABLE: dict[State, Row] = {
     State.HELD: _row(
         {Trigger.ARM_RESTS: Step(State.CLEARING, ("passage.rested",))},
         _EXIT,
+        _no_exit(State.HELD),
         _BY_STAFF,
         _alarms(),
         _BY_KEY,
         _freed(),
-        ignored=_PASSES | _PERSON | _TEST | _LOWEST | {Trigger.EXIT_REFUSED},
+        ignored=_PASSES | _PERSON | _TEST | _LOWEST,
     ),
     State.FORCED: _row(
         {Trigger.TIMEOUT: Step(State.CLEARING)},
         _EXIT,
+        _no_exit(State.FORCED),
         _BY_STAFF,
         {
             Trigger.FORCED: Step(State.FORCED, ("passage.forced",)),
@@ -289,7 +302,7 @@ TABLE: dict[State, Row] = {
         },
         _BY_KEY,
         _freed(),
-        ignored=_PASSES | _PERSON | _ARM | _TEST | _LOWEST | {Trigger.EXIT_REFUSED},
+        ignored=_PASSES | _PERSON | _ARM | _TEST | _LOWEST,
     ),
     State.FIRE: _mode_row(
         State.FIRE, _counted_nowhere(State.FIRE), ignored=_PASSES | _WISHES | _TEST
@@ -301,8 +314,9 @@ TABLE: dict[State, Row] = {
         State.MAINTENANCE,
         {Trigger.TEST_COMMANDED: Step(State.TESTING, ("maintenance.tested",))},
         _EXIT,
+        _no_exit(State.MAINTENANCE),
         _counted_nowhere(State.MAINTENANCE),
-        ignored=_PASSES | {Trigger.EXIT_REFUSED, Trigger.ENTRY_COMMANDED},
+        ignored=_PASSES | {Trigger.ENTRY_COMMANDED},
     ),
     State.TESTING: _row(
         {Trigger.TIMEOUT: Step(State.MAINTENANCE), Trigger.NORMAL: Step(State.IDLE)},

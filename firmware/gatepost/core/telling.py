@@ -23,6 +23,7 @@ _SAY = {
 # A turn that nobody was let through for.
 _ALARMS = ("passage.forced", "passage.tailgated", "passage.wrong_way", "passage.free")
 _DECISIONS = ("visit.admitted", "visit.referred", "visit.denied")
+_EXIT_DECISIONS = ("exit.released", "exit.refused")
 _OF_THE_EXIT = ("exit.released", "exit.refused", "passage.left", "passage.not_left")
 
 
@@ -48,7 +49,7 @@ def data_of(type_: str, lane: Lane, policy: Policy) -> Mapping[str, Json]:
         type_ == "passage.unconfirmed" and lane.state is State.LEAVING
     )
     if is_exit:
-        return _exit_data(lane)
+        return _exit_data(lane, is_decision=type_ in _EXIT_DECISIONS)
     visit = lane.visit
     data: dict[str, Json] = {"visit": visit.number, "direction": Direction.ENTRY.value}
     data |= _who(visit.holder.subject, visit.holder.category) if visit.holder else _who(None, None)
@@ -66,15 +67,20 @@ def escalations(type_: str, lane: Lane, at_s: float) -> tuple[Record, ...]:
 
     `within_s`: how soon, from this event on (0 is at once); `rules` are those of the decision.
     """
-    visit = lane.visit
-    decision = visit.decision
-    is_decision = type_ in _DECISIONS and visit.released_by is None
-    if decision is None or not is_decision:
+    visit, leaver = lane.visit, lane.leaver
+    data: dict[str, Json]
+    if type_ in _EXIT_DECISIONS and leaver is not None:
+        decision, holder = leaver.decision, leaver.holder
+        data = {"direction": Direction.EXIT.value}
+    elif type_ in _DECISIONS and visit.released_by is None:
+        decision, holder = visit.decision, visit.holder
+        data = {"visit": visit.number, "direction": Direction.ENTRY.value}
+    else:
         return ()
-    data: dict[str, Json] = {
-        "visit": visit.number,
-        "direction": Direction.ENTRY.value,
-        **(_who(visit.holder.subject, visit.holder.category) if visit.holder else {}),
+    if decision is None:
+        return ()
+    data |= {
+        **(_who(holder.subject, holder.category) if holder else {}),
         "finding": decision.reason,
         "regime": decision.regime,
         "rules": list(decision.rules),
@@ -96,14 +102,27 @@ def _alarm_data(lane: Lane, policy: Policy) -> dict[str, Json]:
     return data
 
 
-def _exit_data(lane: Lane) -> dict[str, Json]:
+def _exit_data(lane: Lane, *, is_decision: bool) -> dict[str, Json]:
     data: dict[str, Json] = {"direction": Direction.EXIT.value}
     leaver = lane.leaver
     if leaver is not None and leaver.holder is not None:
         data |= _who(leaver.holder.subject, leaver.holder.category)
     if leaver is not None and leaver.commanded_by is not None:
         data["by"] = leaver.commanded_by
+    if is_decision and leaver is not None and leaver.decision is not None:
+        decision = leaver.decision
+        data |= {"outcome": decision.outcome.word, "rules": list(decision.rules)}
+        data |= _of_order(decision)
     return data
+
+
+def _of_order(decision: Decision) -> dict[str, Json]:
+    return {
+        "regime": decision.regime,
+        "finding": decision.reason,
+        "tell": [notice._asdict() for notice in decision.tell],
+        "prompts": list(decision.say),
+    }
 
 
 def _decision_data(visit: Visit, decision: Decision, policy: Policy) -> dict[str, Json]:
@@ -113,12 +132,7 @@ def _decision_data(visit: Visit, decision: Decision, policy: Policy) -> dict[str
         "attempt": visit.attempt,
     }
     if decision.regime is not None:
-        data |= {
-            "regime": decision.regime,
-            "finding": decision.reason,
-            "tell": [notice._asdict() for notice in decision.tell],
-            "prompts": list(decision.say),
-        }
+        data |= _of_order(decision)
     if visit.objection is not None:
         data["objection"] = visit.objection.reason
     if (verdict := visit.verdict) is not None:

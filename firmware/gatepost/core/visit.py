@@ -45,6 +45,8 @@ class Policy:
     tailgate_s: float = 2.0  # a turn this soon after another one is a second person
     exit_wish_s: float = 10.0  # a pressed button is remembered while the lane is not free
     exit_in_lockdown: bool = True
+    # Who leaves shows a pass, and the order decides; a button alone frees nothing.
+    exits_by_pass: bool = False
     # The order in force; `limits` has its limit. None: the lane's own rules alone.
     regime: Regime | None = None
 
@@ -81,6 +83,7 @@ class ExitWish:
     until_s: float
     holder: Holder | None = None  # who, if a pass was shown at the exit reader
     commanded_by: str | None = None
+    decision: Decision | None = None  # of the order in force, on whose pass was shown
 
 
 @dataclass(frozen=True, slots=True)

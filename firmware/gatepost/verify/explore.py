@@ -15,6 +15,7 @@ from gatepost.core.rules import Decision
 from gatepost.core.screening import Reason, Verdict, Zone
 from gatepost.core.states import Standing, State
 from gatepost.core.visit import ExitWish, Lane, Policy, Visit
+from gatepost.verify.order import keeps_in, on_leaving
 from gatepost.verify.world import FRESH_S, RESIDENT, SERVED, SOON_S, Happening, happenings
 from gatepost_hal.ports import Direction, Reading
 
@@ -264,8 +265,14 @@ def _known_wish(wish: ExitWish | None, policy: Policy, now_s: float) -> ExitWish
     """Return a wish that has not lapsed: fresh, and by a command where that matters."""
     if wish is None or wish.until_s <= now_s:
         return None
-    is_commanded = wish.commanded_by is not None and not policy.exit_in_lockdown
-    return _SOMEBODY if is_commanded else ExitWish(FRESH_S, RESIDENT)
+    matters = not policy.exit_in_lockdown or policy.exits_by_pass
+    if wish.commanded_by is not None and matters:
+        return _SOMEBODY
+    if policy.exits_by_pass and keeps_in(wish, policy):
+        return ExitWish(FRESH_S)  # as if by the button, which the order does not let out either
+    if policy.exits_by_pass:
+        return ExitWish(FRESH_S, RESIDENT, decision=on_leaving(RESIDENT, policy))
+    return ExitWish(FRESH_S, RESIDENT)
 
 
 def _known_visit(lane: Lane) -> Visit:

@@ -37,7 +37,7 @@ RECORDS = {
     "visit.abandoned": "somebody went away, or gave way to what goes before",
     "entry.commanded": "staff, here or at the centre, lets somebody in; before the relay",
     "exit.released": "somebody may leave, by button, pass or command",
-    "exit.refused": "a lock-down of a site that holds the exit was in the way of a wish to leave",
+    "exit.refused": "a lock-down, or the order in force, was in the way of a wish to leave",
     "passage.entered": "the one who was let in turned the arm",
     "passage.not_entered": "nobody used the release",
     "passage.left": "the one who was let out turned the arm",

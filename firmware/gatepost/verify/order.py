@@ -18,7 +18,8 @@ from gatepost.core.regime import (
     Row,
     Treatment,
 )
-from gatepost.core.visit import Policy, Visit
+from gatepost.core.rules import Decision, decide
+from gatepost.core.visit import ExitWish, Policy, Visit
 from gatepost.verify.measured import LIMIT_C, index_of, is_feverish, is_measured, is_passing
 from gatepost_hal.ports import Direction, Reading
 
@@ -30,10 +31,19 @@ _MEASURED = Row(
     treatments={Finding.UNMEASURED: _AGAIN, Finding.NEAR_LIMIT: _AGAIN, Finding.HOT: _HOME},
 )
 _OUT = Row(Treatment(Outcome.DENY, ("R074",), say=("residents_only",)), (), {})
+_LEAVES = Row(Treatment(Outcome.ADMIT, ("R070",)), (), {})
+
+
+def _row(direction: Direction, category: Category) -> Row:
+    if category is not Category.RESIDENT:
+        return _OUT
+    return _MEASURED if direction is Direction.ENTRY else _LEAVES
+
+
 ORDER = Regime(
     name="walk",
     rows={
-        (direction, category): _MEASURED if category is Category.RESIDENT else _OUT
+        (direction, category): _row(direction, category)
         for direction in Direction
         for category in Category
     },
@@ -47,6 +57,20 @@ def known(holder: Holder | None, direction: Direction, policy: Policy) -> Facts 
     if policy.regime is None or holder is None:
         return None
     return Facts(direction, Category(holder.category))
+
+
+def on_leaving(holder: Holder | None, policy: Policy) -> Decision | None:
+    """Return the decision that a wish to leave brings with it, where the order is asked."""
+    facts = known(holder, Direction.EXIT, policy)
+    if facts is None or policy.regime is None or not policy.exits_by_pass:
+        return None
+    return decide(facts, policy.regime)
+
+
+def keeps_in(wish: ExitWish, policy: Policy) -> bool:
+    """Return whether the order holds the exit against a wish: by button, or of the wrong pass."""
+    is_resident = wish.holder is not None and wish.holder.category == Category.RESIDENT.value
+    return policy.exits_by_pass and policy.regime is not None and not is_resident
 
 
 def keeps_out(visit: Visit, policy: Policy) -> bool:

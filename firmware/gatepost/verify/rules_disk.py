@@ -49,7 +49,8 @@ def not_written_is_refused(step: Seen) -> bool | None:
     if step.after.state is State.LEAVING:  # for somebody else, who has waited for it inside
         return step.types == ("exit.released",)
     if step.before.present:
-        return step.after.state is State.REFUSED and not step.records
+        # A wish to leave may have waited for this, and be refused as well.
+        return step.after.state is State.REFUSED and set(step.types) <= {"exit.refused"}
     return not frees(step.after) and set(step.types) <= {"exit.refused"}
 
 

@@ -229,9 +229,9 @@ def a_wish_waits_and_is_used_once(step: Seen) -> bool | None:
     return None if after is None and wanted is None else after == wanted
 
 
-@S6.rule(When.TOLD, site=lambda policy: not policy.exit_in_lockdown)
-def a_lock_down_refuses_a_wish_once(step: Seen) -> bool | None:
-    """Where a lock-down holds the exit, a wish is refused and told, and nothing moves."""
+@S6.rule(When.TOLD, site=lambda policy: not policy.exit_in_lockdown or policy.exits_by_pass)
+def a_wish_is_refused_once(step: Seen) -> bool | None:
+    """Where a lock-down or an order holds the exit, a wish is refused and told; nothing moves."""
     if "exit.refused" not in step.types:
         return None
     wish = wish_at(step)
@@ -239,7 +239,8 @@ def a_lock_down_refuses_a_wish_once(step: Seen) -> bool | None:
         wish is not None
         and is_held_in(step, wish)
         and step.types.count("exit.refused") == 1
-        and step.after.state is State.LOCKED
+        and (step.after.state is State.LOCKED or step.policy.exits_by_pass)
+        and step.after.state is not State.LEAVING
     )
 
 

@@ -206,7 +206,7 @@ def _is_reported(record: Record, step: Seen) -> bool:
 def whom_an_order_names_is_told(step: Seen) -> bool | None:
     """Each one whom a decision names has an escalation, right after it, and nobody else has."""
     if not _OUTCOME_OF.keys() & set(step.types):
-        return "escalation.raised" not in step.types
+        return "escalation.raised" not in step.types  # the walk's order reports nobody who leaves
     decision = step.after.visit.decision
     told = [record.data["who"] for record in step.records if record.type == "escalation.raised"]
     return decision is not None and told == [notice.who for notice in decision.tell]

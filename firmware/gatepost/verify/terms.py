@@ -5,6 +5,7 @@ from gatepost.core.lane import output_of
 from gatepost.core.states import Standing, State
 from gatepost.core.visit import ExitWish, Lane, PassageSignal, Policy
 from gatepost.verify.explore import Seen
+from gatepost.verify.order import keeps_in, on_leaving
 from gatepost_hal.ports import Direction, InputChanged, InputName
 
 ENTRY = frozenset({Direction.ENTRY})
@@ -148,7 +149,9 @@ def wish_of(step: Seen) -> ExitWish | None:
                 and leaver is not None
                 and leaver.holder == holder
             )
-            return None if is_read_twice else ExitWish(at_s + step.policy.exit_wish_s, holder)
+            until_s = at_s + step.policy.exit_wish_s
+            decision = on_leaving(holder, step.policy)
+            return None if is_read_twice else ExitWish(until_s, holder, decision=decision)
         case Command(verb=Verb.RELEASE_EXIT) as command:
             if not obeys(step):
                 return None
@@ -177,9 +180,9 @@ def wish_at(step: Seen) -> ExitWish | None:
 
 
 def is_held_in(step: Seen, wish: ExitWish) -> bool:
-    """Return whether a lock-down of this site holds the exit against a wish to leave."""
+    """Return whether a lock-down, or the order in force, holds the exit against a wish to leave."""
     is_locked = Standing.LOCKDOWN in step.after.standing and not step.policy.exit_in_lockdown
-    return is_locked and wish.commanded_by is None
+    return (is_locked or keeps_in(wish, step.policy)) and wish.commanded_by is None
 
 
 def turn_of(event: LaneEvent) -> Direction | None:

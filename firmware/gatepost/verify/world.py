@@ -66,7 +66,9 @@ SITES = {
     "pass first, no passage contact, release by a pulse, no exit in a lock-down": replace(
         _POLICY, passage=PassageSignal.NONE, pulse_s=0.5, exit_in_lockdown=False
     ),
-    "pass first, one passage contact, under an order": under(_POLICY, ORDER),
+    "pass first, one passage contact, under an order": under(
+        replace(_POLICY, exits_by_pass=True), ORDER
+    ),
 }
 
 # Three samples and the ambient: what an attempt to measure can look like.
@@ -157,8 +159,11 @@ def _passes(policy: Policy) -> Iterator[Happening]:
     for words, (holder, objection) in shown.items():
         facts = known(holder, Direction.ENTRY, policy)
         yield Happening(words, (PassShown(SOON_S, holder, Direction.ENTRY, objection, facts),))
-    for words, holder in {"a known pass": RESIDENT, "an unknown pass": None}.items():
-        yield Happening(f"{words} at the exit", (PassShown(SOON_S, holder, Direction.EXIT),))
+    leavers = {"a known pass": RESIDENT, "another known pass": ANOTHER, "an unknown pass": None}
+    for words, holder in leavers.items():
+        facts = known(holder, Direction.EXIT, policy)
+        event = PassShown(SOON_S, holder, Direction.EXIT, None, facts)
+        yield Happening(f"{words} at the exit", (event,))
 
 
 def _commands() -> Iterator[Happening]:

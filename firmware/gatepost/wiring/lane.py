@@ -49,6 +49,7 @@ def policy(settings: Settings) -> Policy:
         tailgate_s=turnstile.tailgate_s,
         exit_wish_s=lane.exit_wish_s,
         exit_in_lockdown=lane.exit_in_lockdown,
+        exits_by_pass=settings.regime.exits == "by_pass",
     )
 
 

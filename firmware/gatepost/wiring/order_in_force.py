@@ -19,6 +19,10 @@ _log = logging.getLogger(__name__)
 
 _FALLBACK = "normal"
 # An order is dated by a clock that somebody vouches for, or not at all.
+_CANNOT_MEASURE = (
+    "{} measures who leaves, and a lane has no thermometer inside, so the exit stays free; write "
+    'measure_on_exit = "when_measured" under [choices] in the site\'s file'
+)
 _TRUSTED = ("ntp", "rtc")
 
 
@@ -39,6 +43,7 @@ class OrderInForce:
         self._clock = clock
         self._gate = settings.gate.name
         self._path = settings.paths.regime
+        self._asks_leavers = settings.regime.exits == "by_pass"
         self._why_not: str | None = None
         self._regimes: Mapping[str, Regime] = {}
         if settings.regime.name:
@@ -53,9 +58,12 @@ class OrderInForce:
             return None, self._why_not
         first = next(iter(self._regimes))
         try:
-            return in_force(first, self._regimes, trusted_now(self._clock)), self._why_not
+            regime = in_force(first, self._regimes, trusted_now(self._clock))
         except RegimeLoopError as error:
             return self._regimes[first], str(error)
+        if self._asks_leavers and regime.measures_leavers:
+            return regime, self._why_not or _CANNOT_MEASURE.format(regime.name)
+        return regime, self._why_not
 
     def _set(self, settings: Settings) -> Mapping[str, Regime]:
         try:

@@ -4,6 +4,7 @@ import logging
 import math
 from collections import Counter
 from contextlib import ExitStack
+from datetime import UTC, datetime
 
 from gatepost.core.events import Holder
 from gatepost.core.facts import Category, Facts, Pass
@@ -57,7 +58,11 @@ class Passes:
         self._whereabouts = self._open_whereabouts(settings, closing) if self._is_kept else None
         known = self._whereabouts.all() if self._whereabouts else {}
         self._sightings = {subject: _sighting(row) for subject, row in known.items()}
+        self._left_utc_s = {
+            subject: row.left_utc_s for subject, row in known.items() if row.left_utc_s is not None
+        }
         self._inside: Counter[str | None] = Counter()
+        self._outings: dict[str, float] = {}  # by household: when somebody of it last left
         self._recount()
 
     def look_up(self, credential: str) -> Holder | None:
@@ -68,10 +73,12 @@ class Passes:
     def known(self, holder: Holder, direction: Direction) -> Facts:
         """Return what is known of somebody for the order in force: what the roster says."""
         is_known = holder.category in _CATEGORIES
+        household = self._household_of(holder.subject)
         return Facts(
             direction=direction,
             category=Category(holder.category) if is_known else Category.UNKNOWN,
-            shown=Pass(holder.subject, valid=True),
+            shown=Pass(holder.subject, household, valid=True),
+            household_last_exit=self._last_outing(household),
             registered=True,  # they are on the roster
             works_inside=self._how_many(holder, _WORKS) if self._counts else None,
             people_inside=self._how_many(holder) if self._counts else None,
@@ -90,9 +97,31 @@ class Passes:
     def _category_of(self, subject: str) -> str | None:
         return self._roster.category_of(subject) if self._roster else None
 
+    def _household_of(self, subject: str) -> str | None:
+        return self._roster.household_of(subject) if self._roster else None
+
+    def _last_outing(self, household: str | None) -> datetime | None:
+        utc_s = None if household is None else self._outings.get(household)
+        return None if utc_s is None else datetime.fromtimestamp(utc_s, UTC)
+
     def _recount(self) -> None:
         inside = (who for who, seen in self._sightings.items() if seen.place is Place.INSIDE)
         self._inside = Counter(map(self._category_of, inside))
+        self._outings.clear()
+        for subject, utc_s in self._left_utc_s.items():
+            self._count_outing(subject, utc_s)
+
+    def _count_outing(self, subject: str, utc_s: float) -> None:
+        household = self._household_of(subject)
+        if household is not None:
+            self._outings[household] = max(utc_s, self._outings.get(household, utc_s))
+
+    def _note_leaving(self, subject: str) -> None:
+        """Count the outing at the passage, not when it was granted (R065); by a clock alone."""
+        now = trusted_now(self._clock)
+        if now is not None:
+            self._left_utc_s[subject] = now.timestamp()
+            self._count_outing(subject, now.timestamp())
 
     def object_to(self, holder: Holder) -> Objection | None:
         """Return what speaks against letting this pass in now."""
@@ -108,10 +137,12 @@ class Passes:
         self._sightings[subject] = sighting
         was_inside = was is not None and was.place is Place.INSIDE
         self._inside[self._category_of(subject)] += (place is Place.INSIDE) - was_inside
+        if place is Place.OUTSIDE:
+            self._note_leaving(subject)
         if self._whereabouts is None:
             return self.faults.get(Fault.WHEREABOUTS)
         try:
-            self._whereabouts.note(_row(subject, sighting))
+            self._whereabouts.note(_row(subject, sighting, self._left_utc_s.get(subject)))
         except (WhereaboutsError, ValueError) as error:
             return str(error)
         return self._forget_before(self._clock.utc_s() - _FORGOTTEN_S, max_rows=_FORGET_AT_ONCE)
@@ -123,7 +154,8 @@ class Passes:
         be able to come home.
         """
         self._sightings.clear()
-        self._inside.clear()
+        self._left_utc_s.clear()
+        self._recount()
         return self._forget_before(math.inf, max_rows=_EVERYBODY)
 
     def _forget_before(self, utc_s: float, *, max_rows: int) -> str | None:
@@ -136,6 +168,8 @@ class Passes:
         if gone:
             known = self._sightings.items()
             self._sightings = {who: seen for who, seen in known if seen.moved.utc_s >= utc_s}
+            left = self._left_utc_s.items()
+            self._left_utc_s = {who: at_s for who, at_s in left if who in self._sightings}
             self._recount()
         return None
 
@@ -176,6 +210,7 @@ def _sighting(row: Row) -> Sighting:
     return Sighting(Place(row.place), Moment(row.boot_id, row.at_s, row.utc_s), entered)
 
 
-def _row(subject: str, sighting: Sighting) -> Row:
-    moment, entered = sighting.moved, sighting.entered
-    return Row(subject, sighting.place.value, *moment, *(entered or (None, None, None)))
+def _row(subject: str, sighting: Sighting, left_utc_s: float | None) -> Row:
+    moment, entered = sighting.moved, sighting.entered or (None, None, None)
+    row = Row(subject, sighting.place.value, *moment, *entered)
+    return row._replace(left_utc_s=left_utc_s)
