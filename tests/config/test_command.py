@@ -50,3 +50,30 @@ def test_a_good_file_is_said_to_be_good(write, least_text):
     path = write(least_text)
     told = gatepost("config", "check", "--config", str(path))
     assert told == (0, f"{path}: good, for gate north-1 of site example-court\n", "")
+
+
+def test_an_order_that_cannot_be_used_is_told_with_the_file(write, least_text):
+    path = write(f'{least_text}[regime]\nname = "lock-down"\n')
+    assert gatepost("config", "check", "--config", str(path)) == (
+        2,
+        "",
+        "gatepost: no regime is called 'lock-down'; did you mean lockdown? "
+        "A file's name ends in .toml.\n",
+    )
+
+
+def test_an_order_that_measures_leavers_is_told_where_they_show_a_pass(write, least_text, tmp_path):
+    site = tmp_path / "site.toml"
+    site.write_text("")
+    text = f"""{least_text}[reader]
+exit_device = "/dev/exit"
+[regime]
+name = "lockdown"
+site = "{site}"
+exits = "by_pass"
+"""
+    status, _, told = gatepost("config", "check", "--config", str(write(text)))
+    assert status == 2
+    assert told.startswith("gatepost: [regime] lockdown measures who leaves, and a lane has no ")
+    site.write_text('[choices]\nmeasure_on_exit = "when_measured"\n')
+    assert gatepost("config", "check", "--config", str(write(text)))[0] == 0

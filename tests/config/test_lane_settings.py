@@ -62,3 +62,12 @@ def test_quiet_hours_are_times_of_day(hours, settings_with):
 @pytest.mark.parametrize("hours", ["22-6", "24:00-06:00", "22:00", "22:00-06:60", "22:00 - 06:00"])
 def test_other_quiet_hours_are_told_with_what_is_allowed(hours, problems_with):
     assert '"22:00-06:00", or "" for none' in told(problems_with, ("signals", "quiet_hours", hours))
+
+
+def test_exits_by_pass_need_an_order_and_a_reader_inside(problems_with, settings_with):
+    by_pass = ("regime", "exits", "by_pass")
+    nothing = problems_with(by_pass)
+    assert any("there is no order that could let anybody out" in problem for problem in nothing)
+    assert any("all would be held in; wire an exit reader" in problem for problem in nothing)
+    order, reader = ("regime", "name", "normal"), ("reader", "exit_device", "/dev/ttyACM1")
+    assert settings_with(by_pass, order, reader).regime.exits == "by_pass"

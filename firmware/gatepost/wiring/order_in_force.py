@@ -32,6 +32,26 @@ def trusted_now(clock: Clock) -> datetime | None:
     return datetime.fromtimestamp(clock.utc_s(), UTC) if is_trusted else None
 
 
+def check_order(settings: Settings) -> None:
+    """Say what is wrong with the order that is set, as `gatepost config check` does.
+
+    Raises:
+        ConfigError: it cannot be used, or not by a lane that asks who leaves for a pass.
+    """
+    if not settings.regime.name:
+        return
+    site = settings.regime.site
+    regimes = load(settings.regime.name, None if site == NOTHING else site, settings.gate.name)
+    if settings.regime.exits == "by_pass":
+        problems = [
+            f"[regime] {_CANNOT_MEASURE.format(name)}."
+            for name, regime in regimes.items()
+            if regime.measures_leavers
+        ]
+        if problems:
+            raise ConfigError(problems)
+
+
 class OrderInForce:
     """The regime of this gate, over its windows.
 
