@@ -154,6 +154,11 @@ CHOICES = {
                     )
                 },
             ),
+            "central": Option(
+                "refer",
+                ("R052", "R054", "R055"),
+                tell=("community at once", "street at once"),
+            ),
             "keep_out": Option("refer", ("R081",), tell=("community at once", "street at once")),
         },
     ),

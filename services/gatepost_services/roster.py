@@ -17,6 +17,8 @@ COLUMNS = ("credential", "subject", "category")
 HOUSEHOLD = "household"  # optional columns, in this order
 MARK = "mark"
 DURESS = "duress"
+ISOLATED = "isolated"
+_MARKS = {"", DURESS, ISOLATED}
 _OPTIONAL = (HOUSEHOLD, MARK)
 _HEADERS = {(*COLUMNS, *more) for more in ((), (HOUSEHOLD,), (MARK,), _OPTIONAL)}
 MAX_CELL_LENGTH = 512
@@ -31,12 +33,14 @@ class Member(NamedTuple):
     """Whom a credential stands for: an id that means something only to the centre, a category.
 
     `duress`: this credential is only shown under threat. `household`: whose outings count together.
+    `isolated`: its subject is on the list of those who must stay at home, by any of their passes.
     """
 
     subject: str
     category: str
     duress: bool = False
     household: str | None = None
+    isolated: bool = False
 
 
 class Roster:
@@ -50,14 +54,15 @@ class Roster:
         self._key = secrets.token_bytes(hashlib.blake2b.MAX_KEY_SIZE)
         self._members = {self._digest(credential): member for credential, member in members.items()}
         self._by_subject = {member.subject: member for member in members.values()}
+        self._isolated = {member.subject for member in members.values() if member.isolated}
 
     @classmethod
     def load(cls, path: Path) -> Self:
         """Return the roster of a CSV file with the header credential,subject,category.
 
         Two more columns may follow, one of them or both: household, an id or empty; and mark, empty
-        or duress. UTF-8, with or without a byte order mark; blank lines are skipped; nothing else
-        is guessed.
+        or duress or isolated. UTF-8, with or without a byte order mark; blank lines are skipped;
+        nothing else is guessed.
 
         Raises:
             RosterError: the file cannot be read, or a line is not as it must be.
@@ -71,7 +76,11 @@ class Roster:
                 )
             lines[credential] = line
             members[credential] = Member(
-                subject, category, duress=mark == DURESS, household=household or None
+                subject,
+                category,
+                duress=mark == DURESS,
+                household=household or None,
+                isolated=mark == ISOLATED,
             )
         return cls(members)
 
@@ -83,6 +92,10 @@ class Roster:
         """Return the category of a subject, None for one that has no pass (any more)."""
         member = self._by_subject.get(subject)
         return None if member is None else member.category
+
+    def is_isolated(self, subject: str) -> bool:
+        """Return whether a subject must stay at home."""
+        return subject in self._isolated
 
     def household_of(self, subject: str) -> str | None:
         """Return the household of a subject, None where the roster names none."""
@@ -150,8 +163,10 @@ def _checked_cells(
             )
     found = dict(zip(columns, cells, strict=True))
     mark = found.get(MARK, "")
-    if mark not in {"", DURESS}:
+    if mark not in _MARKS:
         # Not quoted: in a line whose cells are in another order it is the credential.
-        raise RosterError(f"{place}: {MARK} is unknown; leave it empty, or write {DURESS}")
+        raise RosterError(
+            f"{place}: {MARK} is unknown; leave it empty, or write {DURESS} or {ISOLATED}"
+        )
     credential, subject, category = cells[: len(COLUMNS)]
     return credential, subject, category, found.get(HOUSEHOLD, ""), mark

@@ -188,3 +188,11 @@ def test_the_relay_moves_as_the_order_decides(name, category, words, walk_under)
         Outcome.DENY: State.REFUSED,
     }
     assert walk.state is state[decision.outcome]
+
+
+def test_r184_of_a_visitor_from_a_risk_area_the_police_are_told_too(walk_under):
+    walk = comes(walk_under(), known(Category.VISITOR, risk_area_days=3))
+    walk.does("cool")
+    assert walk.state is State.REFERRED
+    told = {each.data["who"] for each in walk.records if each.type == "escalation.raised"}
+    assert told == {"community", "competent_department", "police"}

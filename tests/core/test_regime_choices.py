@@ -8,10 +8,12 @@ from gatepost.core.regime import Limits
 from .regimes_for_tests import (
     HOT,
     NO_CODE,
+    NOON,
     PASS,
     SHIPPED,
     UNMEASURED,
     YELLOW,
+    at,
     changed,
     entering,
     expect,
@@ -213,6 +215,18 @@ def test_r064_by_quota_a_pass_that_nobody_verified_is_none(tmp_path):
         expect(regime, person, "refer", rules="R064", say="show_pass")
     bad = leaving("resident", shown=Pass("p1", household="h1", valid=False))
     expect(regime, bad, "deny", rules="R067", say="unknown_pass")
+
+
+@pytest.mark.parametrize("regime", SHIPPED)
+def test_r065_in_any_regime_a_site_may_let_households_take_turns(tmp_path, regime):
+    chosen = choosing(tmp_path, regime, going_out="quota")
+    expect(chosen, leaving("resident", household_last_exit=at("2022-04-01T23:59")), "admit")
+    today = leaving("resident", household_last_exit=NOON)
+    expect(chosen, today, "deny", rules="R065", say="quota_used")
+    timeless = leaving("resident", household_last_exit=NOON, now=None)
+    expect(chosen, timeless, "refer", rules="ours")
+    stranger = leaving("resident", shown=Pass("p1", household=None, valid=True))
+    expect(chosen, stranger, "refer", rules="R064", say="show_pass")
 
 
 @pytest.mark.parametrize("regime", ["normal", "case"])

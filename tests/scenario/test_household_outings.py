@@ -166,6 +166,28 @@ def test_the_roster_may_say_the_household(text, household, tmp_path):
     assert (roster.household_of("t"), roster.category_of("t")) == (None, None)
 
 
+def test_r115_who_is_marked_as_isolated_must_stay_at_home_by_any_of_their_passes(tmp_path):
+    path = tmp_path / "roster.csv"
+    path.write_text("credential,subject,category,mark\nA,s,resident,isolated\nB,s,resident,\n")
+    roster = Roster.load(path)
+    assert roster.is_isolated("s")
+    assert not roster.is_isolated("t")
+    assert roster.look_up("A").isolated
+
+
+def test_r124_the_isolated_are_not_let_out_and_the_work_team_is_told(start, regime, tmp_path):
+    path = tmp_path / "roster.csv"
+    path.write_text(
+        "credential,subject,category,household,mark\nP-anna,anna,resident,h1,isolated\n"
+        "P-ben,ben,resident,h1,\n"
+    )
+    passes = start()
+    refused = wants_out(passes, "anna", regime)
+    assert (refused.release, refused.reason) == (False, "isolated")
+    assert "work_team" in {notice.who for notice in refused.tell}
+    assert wants_out(passes, "ben", regime).release
+
+
 def test_columns_in_another_order_are_refused(tmp_path):
     path = tmp_path / "roster.csv"
     path.write_text("credential,subject,category,mark,household\n")

@@ -61,7 +61,10 @@ def test_no_credential_stays_in_memory(load):
         (b"credential,subject,mark,category\n", ":1: the header"),
         (b"credential,subject,category,mark,mark\n", ":1: the header"),
         (MARKED + b"SECRET,s,c,\nb,s,c,threat\n", ":3: mark is unknown; leave it empty, or "),
-        (MARKED + b"a,s,c,Duress\n", ":2: mark is unknown; leave it empty, or write duress"),
+        (
+            MARKED + b"a,s,c,Duress\n",
+            ":2: mark is unknown; leave it empty, or write duress or isolated",
+        ),
         (MARKED + b"a,s,c,SECRET\n", ":2: mark is unknown"),
         (MARKED + b"SECRET,s,c,duress \n", ":2: mark has blanks"),
         (MARKED + b"SECRET,s,,duress\n", ":2: category is empty"),

@@ -79,6 +79,7 @@ class Passes:
             category=Category(holder.category) if is_known else Category.UNKNOWN,
             shown=Pass(holder.subject, household, valid=True),
             household_last_exit=self._last_outing(household),
+            isolated=self._roster is not None and self._roster.is_isolated(holder.subject),
             registered=True,  # they are on the roster
             works_inside=self._how_many(holder, _WORKS) if self._counts else None,
             people_inside=self._how_many(holder) if self._counts else None,
