@@ -168,8 +168,8 @@ def test_r051_a_visitor_from_a_risk_area_is_referred_and_with_a_test_reported():
         NORMAL,
         entering("visitor", **known),
         "refer",
-        rules="R051 R058",
-        tell="community competent_department",
+        rules="R051 R058 R184",
+        tell="community competent_department police",
         say="bring_test",
     )
     tested = entering("visitor", test=negative("2022-03-28T00:00"), **known)
