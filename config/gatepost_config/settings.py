@@ -288,6 +288,11 @@ class Paths(_Section, frozen=True):
         return self.gate_dir / "regime.json"
 
     @property
+    def disinfection(self) -> Path:
+        """When the gate was last disinfected, written by the gate alone."""
+        return self.gate_dir / "disinfection.json"
+
+    @property
     def whereabouts(self) -> Path:
         """Which passes are inside, written by the gate alone; empty without anti-passback."""
         return self.gate_dir / "whereabouts.db"

@@ -23,6 +23,8 @@ def bench_gate(settings: Settings, lane: SimulatedLane, log: EventLog) -> Gate:
         look_up=lambda credential: Holder(credential, "resident"),
         known=lambda _holder, way: Facts(way, Category.RESIDENT),
         regime=lambda: (None, None),
+        disinfection_due=lambda _a_day: None,
+        disinfected=lambda: None,
         object_to=lambda _holder: None,
         note_passage=lambda _subject, _way: None,
         forgive=lambda: None,

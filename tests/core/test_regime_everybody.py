@@ -8,6 +8,7 @@ from gatepost.core.rules import decide
 from .regimes_for_tests import (
     GREEN,
     HOT,
+    NEAR,
     NO_CODE,
     RED,
     SHIPPED,
@@ -79,6 +80,8 @@ def test_r001_r012_everybody_who_comes_in_is_measured(name, category):
     decision = decided(name, entering(category, **KNOWN, **UNMEASURED))
     assert (decision.outcome.word, decision.say) == ("recheck", ("once_more",))
     assert set(decision.rules) & {"R001", "R012"}
+    near = decided(name, entering(category, **KNOWN, **NEAR))
+    assert (near.outcome.word, near.say) == ("recheck", ("once_more",))
     hot = decided(name, entering(category, **KNOWN, **HOT))
     assert hot.tell
     home = name == "normal" and category in {*HOUSEHOLD, "released"}
@@ -163,6 +166,10 @@ def test_r051_r058_r115_whoever_was_in_a_risk_area_is_told_of(name, category):
     assert "community" in {notice.who for notice in decision.tell}
     resident = category in {*HOUSEHOLD, "returned_resident"}
     assert decision.release is (resident and name != "control-window")
+    tested = decided(name, entering(category, **KNOWN, risk_area_days=3))
+    assert "community" in {notice.who for notice in tested.tell}
+    accepts = name in {"normal", "control-window"} and category != "property_staff"
+    assert tested.release is (resident or accepts)
 
 
 # ------------------------------------------------------------------------------------- going out
@@ -170,11 +177,12 @@ def test_r051_r058_r115_whoever_was_in_a_risk_area_is_told_of(name, category):
 
 @pytest.mark.parametrize(("name", "category"), LEAVERS)
 def test_r001_r034_everybody_who_leaves_is_measured_where_the_order_asks(name, category):
-    decision = decided(name, leaving(category, **UNMEASURED))
-    if name == "medium-risk" and category != "released":
-        assert decision.outcome.word == "admit"  # this order measures who comes in
-    else:
-        assert (decision.outcome.word, decision.say[0]) == ("recheck", "once_more")
+    for unclear in (UNMEASURED, NEAR):
+        decision = decided(name, leaving(category, **unclear))
+        if name == "medium-risk" and category != "released":
+            assert decision.outcome.word == "admit"  # this order measures who comes in
+        else:
+            assert (decision.outcome.word, decision.say[0]) == ("recheck", "once_more")
     if name != "medium-risk" or category not in OUTSIDERS:
         hot = decided(name, leaving(category, **HOT))
         assert hot.tell
@@ -191,12 +199,13 @@ def test_r114_r124_nobody_who_is_isolated_leaves(name, category):
 
 @pytest.mark.parametrize(("name", "category"), [each for each in LEAVERS if each[0] != "lockdown"])
 def test_r038_r039_a_red_code_of_who_leaves_is_told_of_where_the_order_asks(name, category):
-    decision = decided(name, leaving(category, health_code=RED))
-    if name == "medium-risk" and category in {*STAFF, *OUTSIDERS}:
-        assert not decision.tell
-    else:
-        assert "community" in {notice.who for notice in decision.tell}
-        assert decision.release is (name == "normal" or category not in AT_HOME)
+    for test in (None, KNOWN["test"]):
+        decision = decided(name, leaving(category, health_code=RED, test=test))
+        if name == "medium-risk" and category in {*STAFF, *OUTSIDERS}:
+            assert not decision.tell
+        else:
+            assert "community" in {notice.who for notice in decision.tell}
+            assert decision.release is (name == "normal" or category not in AT_HOME)
     assert decided(name, leaving(category, health_code=NO_CODE)).release
 
 

@@ -149,3 +149,13 @@ class Notebook:
     def forgive(self) -> str | None:
         self.walked.clear()
         return self.forgetful
+
+
+class NoDisinfection:
+    """A gate where nobody is reminded: `gatepost.wiring.disinfection` fits in its place."""
+
+    def due(self, _a_day: int) -> str | None:
+        return None
+
+    def done(self) -> str | None:
+        return None

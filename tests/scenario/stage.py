@@ -26,7 +26,7 @@ from gatepost_hal.simulated.watchdog import SimulatedWatchdog
 from gatepost_hal.simulated.world import World
 from gatepost_services.journal import Entry
 
-from .life import Life, MemoryLog, Notebook, claim
+from .life import Life, MemoryLog, NoDisinfection, Notebook, claim
 
 # A thermometer that reads what it sees: the scene is what the part says, and k is that of the
 # camera that the people's readings come from. What a real one adds, a test asks for.
@@ -151,6 +151,7 @@ class Stage:
         self.standing: list[frozenset[Standing]] = [standing]  # as kept over a restart
         self.quiet = False
         self.regime: Any = (None, None)  # as `Surroundings.regime` returns it
+        self.disinfection: Any = NoDisinfection()
         self.policy = policy(settings)
         self.setup = thermometer.setup(settings, dict(offsets))._replace(calibrations=calibrations)
         self._keep_offset = keep_offset
@@ -211,6 +212,8 @@ class Stage:
         return Surroundings(
             look_up=self.passes.look_up,
             known=self.passes.known,
+            disinfection_due=self.disinfection.due,
+            disinfected=self.disinfection.done,
             regime=lambda: self.regime,
             object_to=self.passes.object_to,
             note_passage=holds(self.passes.note),

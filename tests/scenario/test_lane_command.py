@@ -107,6 +107,12 @@ def test_a_command_that_does_not_fit_is_refused_with_the_reason(running, lane):
     assert said.startswith("release-entry: refused, not in this state")
 
 
+def test_that_it_was_disinfected_is_recorded_with_who_said_so(running, lane):
+    status, out = lane("disinfected")
+    assert (status, out.split(".")[0]) == (0, "disinfected: done")
+    assert running.last("disinfection.done").data["by"].startswith("uid ")
+
+
 def test_who_commanded_is_in_the_record(running, lane):
     lane("close")
     obeyed = running.last("command.obeyed")

@@ -260,6 +260,24 @@ def test_a_regime_that_nobody_dated_is_in_force_until_another_is_set(explained):
     assert "after it" not in words
 
 
+def test_a_window_without_a_start_has_nothing_before_it(tmp_path, explained):
+    path = tmp_path / "site.toml"
+    path.write_text('[window]\nend = 2022-04-05T00:00:00\nthen = "case"\n', encoding="utf-8")
+    _, words = explained("normal", "--site", str(path))
+    assert "in force from the moment that it is set, until 2022-04-05 00:00+08:00 [site" in words
+    assert "after it: case" in words
+    assert "before that" not in words
+
+
+def test_the_words_of_files_and_events_are_explained(explained):
+    _, words = explained("normal")
+    assert (
+        'admit is "let through", admit_and_report is "let through, and reported", recheck is '
+        '"measured once more", refer is "waits for staff", redirect is "sent elsewhere", deny is '
+        '"not let through".'
+    ) in words
+
+
 def test_entrances_are_named(tmp_path, explained):
     path = tmp_path / "site.toml"
     path.write_text('[entrances]\nopen = ["north-1", "south-1"]\n[window]\nannounced = true\n')

@@ -98,6 +98,22 @@ def test_a_word_that_nobody_can_say_is_told_with_the_choice_of_words(tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    ("lines", "gate", "is_open"),
+    [
+        ("", "north-1", True),
+        ("", None, True),
+        ('[entrances]\nopen = ["north-1", "south-1"]\n', "south-1", True),
+        ('[entrances]\nopen = ["north-1"]\n', "south-1", False),
+        ('[entrances]\nopen = ["north-1"]\n', None, True),  # judged for no gate in particular
+    ],
+)
+def test_a_gate_is_open_where_its_name_or_all_are(lines, gate, is_open, tmp_path):
+    path = tmp_path / "site.toml"
+    path.write_text(lines, encoding="utf-8")
+    assert load("normal", path, gate)["normal"].entrance_open is is_open
+
+
 def test_a_finding_of_the_whole_order_is_told_by_its_own_line(tmp_path):
     site = '[findings]\nisolated = { then = "admit" }\n'
     problems = told(tmp_path, site)

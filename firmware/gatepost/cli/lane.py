@@ -13,6 +13,7 @@ from typing import Any
 from gatepost.cli.main import fail
 from gatepost.cli.process import add_config_argument
 from gatepost.core.events import Tested, Verb
+from gatepost.wiring.orders import DISINFECTED
 from gatepost_config.load import load
 from gatepost_config.settings import Settings
 from gatepost_services.control import ControlError, ask
@@ -63,6 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         Verb.END_MAINTENANCE: "leave the lane as it was before",
     }.items():
         what.add_parser(_word(verb), help=help_text)
+    what.add_parser(DISINFECTED, help="what people touch here was disinfected; the reminder ends")
     test = what.add_parser("test", help="try every output and input, one by one")
     test.add_argument(
         "outputs",
@@ -81,7 +83,9 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if args.what == "test":
         return _test(settings, _outputs(args.outputs))
-    return _command(settings, Verb(args.what.replace("-", "_")))
+    if args.what == DISINFECTED:
+        return _command(settings, DISINFECTED)
+    return _command(settings, Verb(args.what.replace("-", "_")).value)
 
 
 def _word(named: Verb | Tested) -> str:
@@ -105,13 +109,14 @@ def _asked(settings: Settings, verb: str, output: Tested | None = None) -> Mappi
         fail(str(error))
 
 
-def _command(settings: Settings, verb: Verb) -> int:
-    answer = _asked(settings, verb.value)
+def _command(settings: Settings, verb: str) -> int:
+    answer = _asked(settings, verb)
+    word = verb.replace("_", "-")
     if answer.get("done"):
-        print(f"{_word(verb)}: done. {_told(answer)}")
+        print(f"{word}: done. {_told(answer)}")
         return 0
-    why = str(answer.get("why"))
-    print(f"{_word(verb)}: refused, {_WHY.get(why, why)}. {_told(answer)}")
+    why = str(answer.get("why", "no_record"))
+    print(f"{word}: refused, {_WHY.get(why, why)}. {_told(answer)}")
     return 1
 
 
@@ -132,7 +137,7 @@ def _test(settings: Settings, outputs: list[Tested]) -> int:
     """Try outputs and, where none was named, inputs; leave the lane as it was."""
     before = _asked(settings, "status")
     began_here = "maintenance" not in before["standing"]
-    if began_here and _command(settings, Verb.BEGIN_MAINTENANCE):
+    if began_here and _command(settings, Verb.BEGIN_MAINTENANCE.value):
         return 1
     try:
         tried = {tested: _test_output(settings, tested) for tested in outputs or Tested}
@@ -141,7 +146,7 @@ def _test(settings: Settings, outputs: list[Tested]) -> int:
             failed += _test_inputs(settings)
     finally:
         if began_here:
-            _command(settings, Verb.END_MAINTENANCE)
+            _command(settings, Verb.END_MAINTENANCE.value)
     print(f"failed: {', '.join(failed)}" if failed else "all of it works")
     return 1 if failed else 0
 

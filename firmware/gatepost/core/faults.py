@@ -25,6 +25,7 @@ class Fault(Enum):
     EXIT_READER = "exit_reader"
     ROSTER = "roster"  # nobody knows which passes are known
     REGIME = "regime"  # the order that is set cannot be used
+    DISINFECTION = "disinfection"  # what people touch here is due (R220)
     JOURNAL = "journal"  # events cannot be written
     WHEREABOUTS = "whereabouts"  # who is inside cannot be remembered over a restart
     STANDING = "standing"  # nor that the lane is locked, or out of service
@@ -79,6 +80,10 @@ FAULTS = {
     Fault.REGIME: Consequence(
         "the last good order stays in force; without one, normal control",
         "run gatepost regime check with the file and the site's file",
+    ),
+    Fault.DISINFECTION: Consequence(
+        "none: the lane works on",
+        "disinfect what people touch here, then say so: gatepost lane disinfected",
     ),
     Fault.JOURNAL: Consequence(
         "entry refuses, exit releases, unwritten events are counted",

@@ -80,7 +80,7 @@ def objection(sighting: Sighting | None, now: Moment, policy: PassbackPolicy) ->
     of_place = _about_place(sighting, now, policy)
     if of_place is not None and of_place.blocks:
         return of_place
-    if _is_within(sighting.entered, now, policy.pass_interval_s):
+    if is_within(sighting.entered, now, policy.pass_interval_s):
         return Objection(TOO_SOON, blocks=True)
     return of_place
 
@@ -102,13 +102,13 @@ def _about_place(sighting: Sighting, now: Moment, policy: PassbackPolicy) -> Obj
             return Objection(ALREADY_INSIDE, blocks=False)
         case PassbackMode.HARD:
             return Objection(ALREADY_INSIDE, blocks=True)
-        case PassbackMode.TIMED if _is_within(sighting.moved, now, policy.window_s):
+        case PassbackMode.TIMED if is_within(sighting.moved, now, policy.window_s):
             return Objection(ALREADY_INSIDE, blocks=True)
         case PassbackMode.TIMED:
             return None
 
 
-def _is_within(then: Moment | None, now: Moment, span_s: float) -> bool:
+def is_within(then: Moment | None, now: Moment, span_s: float) -> bool:
     """Return whether `then` is known to be less than `span_s` ago."""
     if then is None:
         return False

@@ -120,6 +120,7 @@ class Limits(NamedTuple):
     works_inside: int = 4
     code_hours: float = 0.0
     capacity: int = 0
+    disinfections_a_day: int = 0
 
 
 class Window(NamedTuple):

@@ -245,6 +245,8 @@ class Gate:
         if not asked.is_waiting():
             return  # a disk blocked, and they were told that there is no answer (S7)
         answer: dict[str, Json] = {}
+        if asked.disinfected:
+            answer = self._disinfected(asked.by)
         if asked.verb is not None:
             now_s = self._now_s()
             expires_at_s = now_s + _COMMAND_S
@@ -255,6 +257,13 @@ class Gate:
             for record in told:
                 answer |= {"done": record.type == "command.obeyed", **record.data}
         asked.answer(answer | self._status())
+
+    def _disinfected(self, by: str) -> dict[str, Json]:
+        if not self._recorder.write([Record("disinfection.done", self._now_s(), {"by": by})]):
+            return {"done": False, "why": "no_record"}
+        why_not = self._around.disinfected()
+        self._remind()
+        return {"done": True} if why_not is None else {"done": False, "why": why_not}
 
     def _status(self) -> dict[str, Json]:
         """Return how things stand, without anybody's temperature or name."""
@@ -322,6 +331,12 @@ class Gate:
             self._next_housekeeping_at_s = now_s + _HOUSEKEEPING_S
             self._recorder.keep_house(self._around.acknowledged_seq)
             self._follow_regime(now_s)
+            self._remind()
+
+    def _remind(self) -> None:
+        regime = self._policy.regime
+        a_day = 0 if regime is None else regime.limits.disinfections_a_day
+        self._told_of(Fault.DISINFECTION, self._around.disinfection_due(a_day))
 
     def _follow_regime(self, now_s: float) -> None:
         """Take over the order that is in force by now, and its limit with it."""

@@ -62,7 +62,7 @@ class Asked(NamedTuple):
     """Somebody on this machine asks how things stand (`verb` is None), or commands.
 
     `answer` takes the answer, ready for JSON; it never blocks or raises. `is_waiting`: whether
-    they still wait for it.
+    they still wait for it. `disinfected`: they say that what people touch here was.
     """
 
     verb: Verb | None
@@ -71,6 +71,7 @@ class Asked(NamedTuple):
     by: str
     answer: Callable[[Mapping[str, Json]], None]
     is_waiting: Callable[[], bool] = lambda: True
+    disinfected: bool = False
 
 
 class Surroundings(NamedTuple):
@@ -81,6 +82,8 @@ class Surroundings(NamedTuple):
     # The order in force by now, None where the lane's own rules are all; what comes second is why
     # it is not the one that is set, if so.
     regime: Callable[[], tuple[Regime | None, str | None]]
+    disinfection_due: Callable[[int], str | None]  # with so many a day; None: it is not
+    disinfected: Callable[[], str | None]  # note it; what comes back is why not, if so
     object_to: Callable[[Holder], Objection | None]  # anti-passback, of somebody who enters
     # Somebody went through; what comes back is why it could not be written down, if so.
     note_passage: Callable[[str, Direction], str | None]

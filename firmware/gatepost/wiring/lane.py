@@ -14,6 +14,7 @@ from gatepost.core.states import Span
 from gatepost.core.visit import Order, PassageSignal, Policy, under
 from gatepost.gate import Gate, Hardware, Surroundings
 from gatepost.wiring import thermometer
+from gatepost.wiring.disinfection import Disinfection
 from gatepost.wiring.order_in_force import OrderInForce
 from gatepost.wiring.orders import Orders, StandingStore
 from gatepost.wiring.passes import Passes
@@ -79,6 +80,7 @@ def gate(
         offsets = thermometer.OffsetStore(settings.paths.offset)
         order = OrderInForce(settings, hardware.clock)
         regime, _ = order.current()
+        disinfection = Disinfection(settings.paths.disinfection, hardware.clock, boot_id)
         yield Gate(
             hardware,
             policy=under(policy(settings), regime),
@@ -87,6 +89,8 @@ def gate(
             surroundings=Surroundings(
                 look_up=passes.look_up,
                 known=passes.known,
+                disinfection_due=disinfection.due,
+                disinfected=disinfection.done,
                 regime=order.current,
                 object_to=passes.object_to,
                 note_passage=passes.note,

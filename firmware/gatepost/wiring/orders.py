@@ -16,6 +16,7 @@ from gatepost_services.control import Call, ControlError, ControlSocket
 from gatepost_services.state_file import StateFileError, read_state, write_state
 
 _log = logging.getLogger(__name__)
+DISINFECTED = "disinfected"
 _NAMES = {standing.name.lower(): standing for standing in Standing}
 
 
@@ -84,6 +85,8 @@ def _asked(call: Call) -> Asked | None:
     verb, tested = call.request.get("verb"), call.request.get("output")
     if verb == "status":
         return Asked(None, None, "", by, answer, call.is_waiting)
+    if verb == DISINFECTED:
+        return Asked(None, None, "", by, answer, call.is_waiting, disinfected=True)
     try:
         known = Verb(verb)
         output = None if tested is None else Tested(tested)

@@ -43,6 +43,7 @@ CLASS_OF = MappingProxyType(
         "maintenance.tested": _BOOKS,
         "maintenance.ended": _BOOKS,
         "regime.changed": _BOOKS,
+        "disinfection.done": _BOOKS,
         "command.obeyed": _BOOKS,
         "command.refused": _BOOKS,
         "controller.started": _BOOKS,
