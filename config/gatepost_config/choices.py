@@ -96,8 +96,8 @@ CHOICES = {
         {
             "limited": Option(
                 "admit",
-                ("R083", "R082"),
-                ("registered", "works"),
+                ("R083", "R082"),  # the gate's own record of each passage notes them in and out
+                ("works",),
                 found={"code_unknown": _SHOW_CODE_AT_WORK},
             ),
             "stopped": Option("deny", ("R084", "R085"), say=("works_stopped",)),

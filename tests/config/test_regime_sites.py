@@ -6,9 +6,9 @@ import pytest
 
 from gatepost_config import regimes
 from gatepost_config.load import ConfigError
-from gatepost_config.regimes import load_regime
+from gatepost_config.regimes import load_regime, path_of
 
-from .regime_files import problems, settings, written
+from .regime_files import problems, settings, written, written_site
 
 ALLOWED = "timezone, sequence, window, entrances, limits, choices, checks, findings, entry, exit"
 ZONE_REMEDY = "not a zone of this machine; write one such as 'Asia/Shanghai', or install tzdata."
@@ -163,6 +163,19 @@ def test_one_choice_is_changed_wherever_it_is_used_and_nowhere_else(tmp_path):
         ("R011", "R287"),
         "hot_resident = hospital",
     )
+
+
+@pytest.mark.parametrize(
+    ("findings", "outcome", "by"),
+    [
+        ("", "refer", "going_out = quota"),  # a pass that nobody could verify is none by quota
+        ('[findings]\nno_pass = { then = "deny" }\n', "deny", None),
+    ],
+)
+def test_what_a_choice_asks_for_is_asked_at_least(findings, outcome, by, tmp_path):
+    site = written_site(tmp_path, f'[choices]\ngoing_out = "quota"\n{findings}')
+    row = load_regime(path_of("normal"), site).rows["exit", "resident"]
+    assert (row.treatments["no_pass"].outcome, row.treatments["no_pass"].by) == (outcome, by)
 
 
 def test_one_finding_is_changed_where_no_row_says_otherwise(tmp_path):

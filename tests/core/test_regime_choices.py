@@ -104,13 +104,19 @@ def test_r073_a_site_may_turn_every_visitor_back(tmp_path):
     expect(regime, person, "deny", rules="R073", say="residents_only", reason="category")
 
 
-def test_r246_where_a_site_names_a_capacity_a_visitor_beyond_it_waits(tmp_path):
-    regime = changed("normal", tmp_path, "[limits]\ncapacity = 500\n")
-    known = {"registered": True, "works_inside": 0}
+@pytest.mark.parametrize("name", SHIPPED)
+def test_r246_where_a_site_names_a_capacity_a_guest_beyond_it_waits(tmp_path, name):
+    lines = (
+        "[limits]\ncapacity = 500\n[choices]\n"
+        'visitors = "register"\nvehicles = "register"\nworks = "limited"\n'
+    )
+    regime = changed(name, tmp_path, lines)
+    known = {"registered": True, "works_inside": 0, "test": negative("2022-04-03T09:00")}
     for category in ("visitor", "vehicle", "works"):
         expect(regime, entering(category, people_inside=499, **known), "admit")
-        expect(regime, entering(category, people_inside=500, **known), "refer", rules="R246")
-    expect(regime, entering("resident", people_inside=500), "admit")
+        full = entering(category, people_inside=500, **known)
+        expect(regime, full, "refer", rules="R246", say="wait_for_staff")
+    expect(regime, entering("resident", people_inside=500, **known), "admit")
 
 
 def test_r093_a_site_may_let_in_a_courier_whose_code_and_temperature_are_in_order(tmp_path):
@@ -272,3 +278,8 @@ def test_the_numbers_of_every_shipped_regime_are_those_of_the_documents(name):
 def test_r038_unless_a_site_says_otherwise_a_test_alone_does_not_bring_a_yellow_resident_in(name):
     person = entering("resident", health_code=YELLOW, test=negative("2022-04-03T09:00"))
     expect(shipped(name), person, "refer", rules="R038 ours", tell="community")
+
+
+def test_r082_workers_are_noted_by_the_passage_itself_and_need_no_other_register():
+    person = entering("works", registered=None, works_inside=0)
+    expect(shipped("normal"), person, "admit", rules="R083 R082")

@@ -151,8 +151,8 @@ def assert_sound(decision: Decision, facts: Facts, regime: Regime) -> None:
     assert set(decision.say) <= set(PROMPTS), where
     assert {notice.who for notice in decision.tell} <= set(RECIPIENTS), where
     assert all(notice.within_s == 0 for notice in decision.tell), where
-    if decision.outcome is Outcome.ADMIT_AND_REPORT:
-        assert decision.tell, where
+    if decision.outcome.releases:  # who is told of is reported, and nobody else
+        assert (decision.outcome is Outcome.ADMIT_AND_REPORT) == bool(decision.tell), where
     if decision.release:
         assert_may_release(facts, regime, where)
 
