@@ -150,11 +150,11 @@ def _referred(facts: Facts, *, is_coded: bool, was_away: bool) -> Told | None:
         return Outcome.REFER, ("R038", "ours"), _COMMUNITY
     if facts.health_code.code is Code.UNKNOWN:
         return Outcome.REFER, ("R001", "R017", "R251"), ()
-    if facts.category in (Category.VISITOR, Category.WORKS):
-        if not facts.registered:
-            return Outcome.REFER, ("R072", "R079"), ()
-        if was_away and facts.test is None:
-            return Outcome.REFER, ("R051", "R058"), _COMMUNITY
+    if facts.category is Category.VISITOR and not facts.registered:
+        return Outcome.REFER, ("R072", "R079"), ()
+    is_outsider = facts.category in (Category.VISITOR, Category.WORKS)
+    if is_outsider and was_away and facts.test is None:
+        return Outcome.REFER, ("R051", "R058"), _COMMUNITY
     return None
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from gatepost.core.facts import Mask, Pass
+from gatepost.core.rules import decide
 
 from .regimes_for_tests import (
     HOT,
@@ -176,6 +177,35 @@ def test_r017_whoever_is_let_in_because_of_a_code_shows_one_in_every_regime(tmp_
         expect(chosen, entering(category, **known), "admit")
         unknown = entering(category, health_code=NO_CODE, **known)
         expect(chosen, unknown, "refer", rules="R017", say="show_code")
+
+
+@pytest.mark.parametrize("regime", SHIPPED)
+def test_whom_a_site_lets_in_beyond_the_order_is_looked_at_all_the_same(tmp_path, regime):
+    guests = {"visitors": "register", "vehicles": "register", "works": "limited"}
+    chosen = choosing(tmp_path, regime, **guests)
+    against = [
+        {"health_code": YELLOW},
+        {"isolated": True},
+        {"shown": Pass("p1", "h1", valid=False)},
+        {"risk_area_days": 3},
+        HOT,
+        UNMEASURED,
+    ]
+    for category in ("visitor", "vehicle", "works"):
+        known = {"registered": True, "works_inside": 0}
+        for finding in against:
+            assert not decide(entering(category, **known, **finding), chosen).release, finding
+        bare = decide(entering(category, mask=Mask.NOT_WORN, **known), chosen)
+        assert "wear_mask" in bare.say
+        carded = decide(entering(category, trip_card=YELLOW, **known), chosen)
+        assert carded.release is (regime in {"medium-risk", "lockdown"})  # they ask for no card
+
+
+def test_a_choice_asks_for_the_least_and_a_site_may_ask_for_more(tmp_path):
+    stricter = '[findings]\ncode_unknown = { then = "deny", rules = ["R033"] }\n'
+    regime = changed("normal", tmp_path, stricter)
+    person = entering("visitor", registered=True, health_code=NO_CODE)
+    expect(regime, person, "deny", rules="R033", say="no_entry")
 
 
 def test_r033_a_site_may_refuse_a_resident_with_a_yellow_code(tmp_path):

@@ -268,6 +268,12 @@ def test_r118_a_close_contact_comes_home_to_stay():
     expect(WINDOW, leaving("close_contact"), "deny", rules="R118", tell="community street")
 
 
+def test_r112_a_sealed_building_is_staffs_matter_and_the_community_is_told():
+    expect(WINDOW, entering("sealed_building"), "refer", rules="R112", tell="community")
+    person = leaving("sealed_building")
+    expect(WINDOW, person, "deny", rules="R112 R114", tell="community", say="stay_home")
+
+
 def test_r108_an_emergency_passes_both_ways_without_a_test_or_a_code():
     bare = {"health_code": NO_CODE, "trip_card": NO_CODE, "test": None, **HOT}
     inward, outward = entering("emergency", **bare), leaving("emergency", **bare)

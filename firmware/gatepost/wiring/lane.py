@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from gatepost.core.faults import Fault
+from gatepost.core.regime import Regime
 from gatepost.core.sensing import Sensing
 from gatepost.core.signals import is_within
 from gatepost.core.states import Span
@@ -15,7 +16,6 @@ from gatepost.core.visit import Order, PassageSignal, Policy, under
 from gatepost.gate import Gate, Hardware, Surroundings
 from gatepost.wiring import thermometer
 from gatepost.wiring.disinfection import Disinfection
-from gatepost.wiring.order_in_force import OrderInForce
 from gatepost.wiring.orders import Orders, StandingStore
 from gatepost.wiring.passes import Passes
 from gatepost.wiring.records import event_log
@@ -78,8 +78,8 @@ def gate(
         store = StandingStore(settings.paths.standing)
         standing = store.load()
         offsets = thermometer.OffsetStore(settings.paths.offset)
-        order = OrderInForce(settings, hardware.clock)
-        regime, _ = order.current()
+        order = _order(settings, hardware.clock)
+        regime, _ = order()
         disinfection = Disinfection(settings.paths.disinfection, hardware.clock, boot_id)
         yield Gate(
             hardware,
@@ -91,7 +91,7 @@ def gate(
                 known=passes.known,
                 disinfection_due=disinfection.due,
                 disinfected=disinfection.done,
-                regime=order.current,
+                regime=order,
                 object_to=passes.object_to,
                 note_passage=passes.note,
                 forgive=passes.forgive,
@@ -106,6 +106,16 @@ def gate(
             standing=standing,
             known_faults={**known_faults, **passes.faults, **orders.faults, **store.faults},
         )
+
+
+def _order(settings: Settings, clock: Clock) -> Callable[[], tuple[Regime | None, str | None]]:
+    """Return what says which order is in force."""
+    if not settings.regime.name:
+        return lambda: (None, None)
+    # Imported here because a gate without an order need not pay for reading one at every start.
+    from gatepost.wiring.order_in_force import OrderInForce  # noqa: PLC0415
+
+    return OrderInForce(settings, clock).current
 
 
 def _quiet(hours: str, clock: Clock) -> Callable[[], bool]:

@@ -2,12 +2,12 @@
 
 import logging
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 import msgspec
 
 from gatepost.core.regime import Regime, RegimeLoopError, in_force
 from gatepost.wiring.regimes import load, resolved
+from gatepost.wiring.trusted_clock import trusted_now
 from gatepost_config.load import ConfigError
 from gatepost_config.regime_shape import Source
 from gatepost_config.regimes import parse_source, path_of, read_source
@@ -18,18 +18,10 @@ from gatepost_services.state_file import StateFileError, read_state, write_state
 _log = logging.getLogger(__name__)
 
 _FALLBACK = "normal"
-# An order is dated by a clock that somebody vouches for, or not at all.
 _CANNOT_MEASURE = (
     "{} measures who leaves, and a lane has no thermometer inside, so the exit stays free; write "
     'measure_on_exit = "when_measured" under [choices] in the site\'s file'
 )
-_TRUSTED = ("ntp", "rtc")
-
-
-def trusted_now(clock: Clock) -> datetime | None:
-    """Return the time of day, None where no clock can be trusted."""
-    is_trusted = clock.utc_quality() in _TRUSTED
-    return datetime.fromtimestamp(clock.utc_s(), UTC) if is_trusted else None
 
 
 def check_order(settings: Settings) -> None:

@@ -19,7 +19,7 @@ from gatepost.core.passback import (
     moved,
     objection,
 )
-from gatepost.wiring.order_in_force import trusted_now
+from gatepost.wiring.trusted_clock import trusted_now
 from gatepost_config.settings import NOTHING, Settings
 from gatepost_hal.ports import Clock, Direction
 from gatepost_services.roster import Roster, RosterError

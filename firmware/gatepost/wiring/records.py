@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 
 from gatepost.core.events import Json
+from gatepost.wiring.trusted_clock import is_trusted
 from gatepost_config import settings as config
 from gatepost_config.settings import Settings
 from gatepost_hal.ports import Clock
@@ -17,8 +18,6 @@ from gatepost_services.uplink.position import read_acknowledged
 
 _DAY_S = 86_400.0
 _MEGABYTE = 1_000_000
-# Nothing is called too old by a clock that nobody vouches for.
-_TRUSTED = ("ntp", "rtc")
 
 
 def limits(journal: config.Journal) -> Limits:
@@ -43,7 +42,8 @@ def event_log(settings: Settings, clock: Clock, boot_id: str, closing: ExitStack
         return Entry(type_, clock.now_s(), max(clock.utc_s(), 0.0), data, clock.utc_quality())
 
     def trusted_utc_s() -> float | None:
-        return clock.utc_s() if clock.utc_quality() in _TRUSTED else None
+        # Nothing is called too old by a clock that nobody vouches for.
+        return clock.utc_s() if is_trusted(clock) else None
 
     def open_(damage: JournalDamaged | None) -> tuple[Journal, Keeper]:
         opened = open_journal(
