@@ -76,7 +76,6 @@ def gate(
         orders = Orders(settings.paths.control, hardware.clock)
         closing.callback(orders.close)
         store = StandingStore(settings.paths.standing)
-        standing = store.load()
         offsets = thermometer.OffsetStore(settings.paths.offset)
         order = _order(settings, hardware.clock)
         regime, _ = order()
@@ -103,7 +102,7 @@ def gate(
                 is_quiet=_quiet(settings.signals.quiet_hours, hardware.clock),
                 notify=notify,
             ),
-            standing=standing,
+            standing=store.load(),
             known_faults={**known_faults, **passes.faults, **orders.faults, **store.faults},
         )
 
