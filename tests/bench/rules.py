@@ -15,7 +15,7 @@ from statistics import median, quantiles
 from time import perf_counter_ns
 from typing import NamedTuple
 
-from gatepost.core.facts import Category, Code, DatedCode, Facts, Mask, Pass, TestKind, TestProof
+from gatepost.core.facts import Category, Code, DatedCode, Facts, Mask, Pass, Proof, ProofKind
 from gatepost.core.regime import Notice, Outcome, Regime
 from gatepost.core.rules import decide
 from gatepost.core.screening import Zone
@@ -47,7 +47,7 @@ class Asked(NamedTuple):
     mask: Mask
     registered: bool
     days: int | None
-    test: TestProof | None
+    test: Proof | None
     works: int
 
 
@@ -96,7 +96,7 @@ def crowd(chance: random.Random) -> list[Asked]:
     """Return people, most of them unremarkable."""
     zones, masks = [Zone.PASS, Zone.RECHECK, Zone.REFER, Zone.NO_INFORMATION], [*Mask]
     codes = [DatedCode(code) for code in (Code.GREEN, Code.YELLOW, Code.RED, Code.UNKNOWN)]
-    test = TestProof(TestKind.NEGATIVE, NOW - timedelta(hours=30))
+    test = Proof(ProofKind.NEGATIVE, NOW - timedelta(hours=30))
     return [
         Asked(
             f"pass-{chance.randrange(PEOPLE)}",

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from gatepost.core.facts import Category, Code, DatedCode, Facts, Mask, Pass, TestKind, TestProof
+from gatepost.core.facts import Category, Code, DatedCode, Facts, Mask, Pass, Proof, ProofKind
 from gatepost.core.regime import Notice, Regime
 from gatepost.core.rules import Decision, decide
 from gatepost.core.screening import Zone
@@ -68,15 +68,15 @@ def at(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=SITE_ZONE)
 
 
-def proof(kind: str, taken: datetime) -> TestProof:
-    return TestProof(TestKind(kind), taken)
+def proof(kind: str, taken: datetime) -> Proof:
+    return Proof(ProofKind(kind), taken)
 
 
-def negative(taken: str) -> TestProof:
+def negative(taken: str) -> Proof:
     return proof("negative", at(taken))
 
 
-def sampled(taken: str) -> TestProof:
+def sampled(taken: str) -> Proof:
     return proof("sampled", at(taken))
 
 

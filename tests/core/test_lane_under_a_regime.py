@@ -21,7 +21,7 @@ from gatepost_hal.ports import Direction
 NAMES = ("normal", "medium-risk", "control-window", "case", "lockdown")
 REGIMES = {name: load(name)[name] for name in NAMES}
 NOW = datetime(2022, 3, 20, 8, 0, tzinfo=UTC)
-SAMPLED_TODAY = core.TestProof(core.TestKind.SAMPLED, NOW)
+SAMPLED_TODAY = Proof(ProofKind.SAMPLED, NOW)
 GREEN = DatedCode(Code.GREEN)
 ATTEMPTS = {"cool": Zone.PASS, "fever": Zone.REFER}
 

@@ -162,6 +162,13 @@ def test_r136_a_closed_entrance_sends_everybody_to_another(tmp_path):
     expect(changed("normal", tmp_path, lines, gate="south-1"), entering("resident"), "admit")
 
 
+def test_r108_the_emergency_passage_is_clear_at_a_closed_entrance_too(tmp_path):
+    lines = '[entrances]\nopen = ["south-1"]\nrules = ["R136"]\n'
+    closed = changed("normal", tmp_path, lines, gate="north-1")
+    emergency = entering("emergency")
+    expect(closed, emergency, "admit_and_report", rules="R108 R109", tell="community")
+
+
 @pytest.mark.parametrize("regime", SHIPPED)
 def test_r017_whoever_is_let_in_because_of_a_code_shows_one_in_every_regime(tmp_path, regime):
     chosen = choosing(

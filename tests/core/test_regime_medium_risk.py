@@ -16,6 +16,7 @@ from .regimes_for_tests import (
     entering,
     expect,
     leaving,
+    negative,
     shipped,
 )
 
@@ -227,7 +228,8 @@ def test_r083_a_site_may_let_four_workers_in(tmp_path):
 
 def test_r013_property_staff_above_37_3_or_from_a_risk_area_stays_off_duty():
     expect(MEDIUM, entering("property_staff"), "admit", rules="R014 R015")
-    for finding in (HOT, {"risk_area_days": 1}):
+    tested = {"risk_area_days": 1, "test": negative("2022-04-02T12:00")}
+    for finding in (HOT, {"risk_area_days": 1}, tested):
         person = entering("property_staff", **finding)
         expect(MEDIUM, person, "deny", rules="R013", tell="community", say="off_duty")
 

@@ -18,9 +18,6 @@ NEVER_TAKEN = {
     (State.LOCKED, Trigger.PASS_KNOWN),
     (State.CLOSED, Trigger.PASS_KNOWN),
     (State.TAMPER, Trigger.PASS_KNOWN),
-    # Only a lock-down holds the exit, and it goes before these two.
-    (State.CLOSED, Trigger.EXIT_REFUSED),
-    (State.TAMPER, Trigger.EXIT_REFUSED),
 }
 
 

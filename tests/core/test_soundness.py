@@ -181,7 +181,7 @@ rows = st.builds(
 NOBODY = Row(Treatment(Outcome.DENY), (), {finding: Treatment(Outcome.DENY) for finding in Finding})
 
 
-@settings(max_examples=800, deadline=None, database=None)
+@settings(max_examples=400, deadline=None, database=None)
 @given(rows, all_facts)
 def test_a_row_in_which_no_flaw_is_found_keeps_what_was_promised(row, facts):
     key = (facts.direction, facts.category)
@@ -204,7 +204,7 @@ def assert_kept(facts: Facts, row: Row) -> None:
         assert row.treatments[Finding.HOT].outcome is Outcome.ADMIT_AND_REPORT
 
 
-@settings(max_examples=300, deadline=None, database=None)
+@settings(max_examples=150, deadline=None, database=None)
 @given(rows, st.sampled_from(Category))
 def test_whatever_is_written_for_an_entry_without_temperature_is_found(row, category):
     checks = tuple(each for each in row.checks if each[0] is not Check.TEMPERATURE)

@@ -58,17 +58,17 @@ class Mask(Enum):
     UNKNOWN = "unknown"
 
 
-class TestKind(Enum):
+class ProofKind(Enum):
     """What a test proof says."""
 
     NEGATIVE = "negative"
     SAMPLED = "sampled"  # taken, without a result yet
 
 
-class TestProof(NamedTuple):
+class Proof(NamedTuple):
     """A nucleic acid test. `taken` is when the sample was, with a time zone."""
 
-    kind: TestKind
+    kind: ProofKind
     taken: datetime
 
 
@@ -105,7 +105,7 @@ class Facts:
     attempts_left: int = 1
     health_code: DatedCode = _UNKNOWN_CODE
     trip_card: DatedCode = _UNKNOWN_CODE
-    test: TestProof | None = None
+    test: Proof | None = None
     shown: Pass | None = None
     household_last_exit: datetime | None = None  # None: none that anybody knows of
     vouchers: int = 0  # outings that the household was given beyond its turn

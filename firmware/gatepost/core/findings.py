@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import date, datetime, timedelta, tzinfo
 from typing import NamedTuple
 
-from gatepost.core.facts import Category, Code, DatedCode, Facts, Mask, TestKind
+from gatepost.core.facts import Category, Code, DatedCode, Facts, Mask, ProofKind
 from gatepost.core.regime import Check, Finding, Limits
 from gatepost.core.screening import Zone
 
@@ -85,7 +85,7 @@ def _risk_area(facts: Facts, site: Site) -> Found:
 
 def _has_long_test(facts: Facts, site: Site) -> bool:
     test = facts.test
-    if test is None or test.kind is not TestKind.NEGATIVE or facts.now is None:
+    if test is None or test.kind is not ProofKind.NEGATIVE or facts.now is None:
         return False
     return _is_within(test.taken, facts.now, timedelta(days=site.limits.long_test_days))
 
@@ -98,9 +98,9 @@ def _test(facts: Facts, site: Site) -> Found:
     if facts.now is None or test.taken > facts.now:
         return Finding.NO_CLOCK
     match test.kind:
-        case TestKind.NEGATIVE:
+        case ProofKind.NEGATIVE:
             is_valid = _is_within(test.taken, facts.now, timedelta(hours=site.limits.test_hours))
-        case TestKind.SAMPLED:
+        case ProofKind.SAMPLED:
             is_valid = _days_between(test.taken, facts.now, site.zone) == 0
     return None if is_valid else Finding.NO_TEST
 

@@ -8,7 +8,7 @@ catalogue (`gatepost rules coverage`), which of them are an order's in its regim
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from gatepost.core.facts import Facts
+from gatepost.core.facts import Category, Facts
 from gatepost.core.findings import CHECKS, Site
 from gatepost.core.regime import Finding, Notice, Outcome, Regime, Treatment
 from gatepost_hal.ports import Direction
@@ -58,7 +58,8 @@ class _Applied(NamedTuple):
 
 def decide(facts: Facts, regime: Regime) -> Decision:
     """Return what the regime says of these facts."""
-    if not regime.entrance_open:
+    # The emergency passage is kept clear wherever it is (R108).
+    if not regime.entrance_open and facts.category is not Category.EMERGENCY:
         return Decision(
             Outcome.REDIRECT,
             regime.entrance_rules or _OURS,

@@ -231,7 +231,7 @@ def a_wish_waits_and_is_used_once(step: Seen) -> bool | None:
 
 @S6.rule(When.TOLD, site=lambda policy: not policy.exit_in_lockdown or policy.exits_by_pass)
 def a_wish_is_refused_once(step: Seen) -> bool | None:
-    """Where a lock-down or an order holds the exit, a wish is refused and told; nothing moves."""
+    """Where a lock-down or an order holds the exit, a wish is refused, told, and frees no exit."""
     if "exit.refused" not in step.types:
         return None
     wish = wish_at(step)
@@ -239,7 +239,6 @@ def a_wish_is_refused_once(step: Seen) -> bool | None:
         wish is not None
         and is_held_in(step, wish)
         and step.types.count("exit.refused") == 1
-        and (step.after.state is State.LOCKED or step.policy.exits_by_pass)
         and step.after.state is not State.LEAVING
     )
 

@@ -13,8 +13,8 @@ from gatepost.core.facts import (
     Facts,
     Mask,
     Pass,
-    TestKind,
-    TestProof,
+    Proof,
+    ProofKind,
 )
 from gatepost.core.screening import Zone
 from gatepost_hal.ports import Direction
@@ -109,7 +109,7 @@ def _facts(raw: _Facts) -> Facts:
         attempts_left=raw.attempts_left,
         health_code=DatedCode(Code(raw.health_code or "unknown"), _utc(raw.health_code_utc)),
         trip_card=DatedCode(Code(raw.trip_card or "unknown"), _utc(raw.trip_card_utc)),
-        test=None if test is None else TestProof(TestKind(test.kind), _sure(test.taken_utc)),
+        test=None if test is None else Proof(ProofKind(test.kind), _sure(test.taken_utc)),
         shown=None if shown is None else Pass(shown.id, shown.household, shown.valid),
         household_last_exit=_utc(raw.household_last_exit_utc),
         vouchers=raw.vouchers,
