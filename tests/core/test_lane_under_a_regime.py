@@ -5,9 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gatepost.core import facts as core
 from gatepost.core.events import Holder
-from gatepost.core.facts import Category, Code, DatedCode, Facts
+from gatepost.core.facts import Category, Code, DatedCode, Facts, Proof, ProofKind
 from gatepost.core.lane import output_of
 from gatepost.core.prompts import prompt_of
 from gatepost.core.regime import Outcome
