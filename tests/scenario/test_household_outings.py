@@ -123,6 +123,13 @@ def test_what_an_untrusted_clock_saw_is_not_held_against_anybody(start, regime, 
     assert wants_out(passes, "anna", regime).release
 
 
+def test_without_a_clock_nobody_is_held_in_by_a_count_of_days(start, regime, calendar):
+    passes = start()
+    passes.note("anna", Direction.EXIT)
+    calendar.quality = "none"
+    assert wants_out(passes, "anna", regime).release
+
+
 def test_after_an_evacuation_nobody_has_been_out(start, regime):
     passes = start()
     passes.note("anna", Direction.EXIT)

@@ -1,20 +1,23 @@
 """Which order a gate obeys: the one that is set, by its dates; the last good one; normal."""
 
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import msgspec
 import pytest
 
 from gatepost.core.events import Holder
+from gatepost.core.facts import Category
 from gatepost.core.faults import Fault
 from gatepost.core.states import State
+from gatepost.gate import Gate
 from gatepost.wiring.order_in_force import OrderInForce
 from gatepost.wiring.passes import Passes
 from gatepost.wiring.regimes import load
 from gatepost_config.load import parse
 from gatepost_config.regimes import path_of
-from gatepost_hal.ports import Direction
+from gatepost_hal.ports import Direction, InputName, PassRead, ReaderFault, ReaderFaultKind
 
 SITE = '[choices]\nunknown_code = "admit"\n'
 DATED = """
@@ -196,6 +199,56 @@ def test_a_visitor_is_turned_away_by_the_order_that_came_into_force_at_night(sta
     assert stage.state is State.REFUSED
     assert stage.released() == set()
     assert stage.last("visit.denied").data["regime"] == "lockdown"
+
+
+@pytest.fixture
+def asking(stage):
+    """A lane that asks who leaves, under an order that lets no resident out."""
+    order = load("lockdown")["lockdown"]
+    row = order.rows[Direction.EXIT, Category.UNKNOWN]  # looks at nothing, and refers
+    rows = {**order.rows, (Direction.EXIT, Category.RESIDENT): row}
+    stage.policy = replace(stage.policy, exits_by_pass=True)
+    stage.regime = (replace(order, rows=rows), None)
+    return stage
+
+
+def presses(stage):
+    stage.play_until(lambda: "regime.changed" in stage.types, 10.0)
+    stage.lane.contacts[InputName.EXIT_BUTTON].set(active=True)
+    stage.play(0.3)
+    stage.lane.contacts[InputName.EXIT_BUTTON].set(active=False)
+    return [type_ for type_ in stage.types if type_.startswith("exit.")]
+
+
+def test_a_button_alone_lets_nobody_out_where_the_order_is_asked(asking):
+    asking.gate = asking.restart()
+    assert presses(asking) == ["exit.refused"]
+
+
+def test_a_reader_inside_that_is_gone_holds_nobody_in(asking):
+    asking.gate = asking.restart()
+    asking.gate._take(ReaderFault(1.0, ReaderFaultKind.GONE, "unplugged", Direction.EXIT))
+    assert presses(asking) == ["exit.released"]
+    asking.play(30.0)
+    asking.gate._take(PassRead(1.0, "NOBODYS", Direction.EXIT))
+    asking.play(20.0)
+    asking.log.entries.clear()
+    asking.lane.contacts[InputName.EXIT_BUTTON].set(active=True)
+    asking.play(0.3)
+    assert "exit.refused" in asking.types
+
+
+def test_a_roster_that_cannot_be_read_holds_nobody_in(asking):
+    asking.gate = asking.restart()
+    broken = Gate(
+        asking.hardware,
+        policy=asking.policy,
+        sensing=asking.gate._sensing,
+        log=asking.log,
+        surroundings=asking._surroundings(),
+        known_faults={Fault.ROSTER: "no such file"},
+    )
+    assert not broken._policy.exits_by_pass
 
 
 # ---------------------------------------------------------------------------------- what is known

@@ -71,10 +71,10 @@ FAULTS = {
         "no pass can be read; exit and fire work", "check the reader's plug; it is looked for"
     ),
     Fault.EXIT_READER: Consequence(
-        "who leaves is not known; exit and fire work", "check the exit reader's plug"
+        "who leaves is not known; exit (free for all) and fire work", "check the exit reader's plug"
     ),
     Fault.ROSTER: Consequence(
-        "every pass is unknown, so entry refuses; exit and fire work",
+        "every pass is unknown, so entry refuses; exit (free for all) and fire work",
         "mend the roster file and restart the gate",
     ),
     Fault.REGIME: Consequence(

@@ -91,6 +91,9 @@ class Gate:
         self._recorder = Recorder(log, hardware.clock, surroundings.ring, self._is_urgent)
         self._stage = Stage(hardware, surroundings.is_quiet)
         self._known_faults = known_faults
+        # Nobody is held in by a roster that cannot be read (nor by a reader that is gone, below).
+        self._asks_leavers = policy.exits_by_pass and Fault.ROSTER not in known_faults
+        self._policy = replace(policy, exits_by_pass=self._asks_leavers)
         now_s = hardware.clock.now_s()
         self._phases = Phases(now_s)
         self._found_until_s: float | None = None
@@ -174,6 +177,7 @@ class Gate:
         match event:
             case PassRead(at_s=at_s, credential=credential, direction=direction):
                 self._recorder.cleared(_READER_FAULTS[direction], at_s)
+                self._ask_leavers(direction, is_there=True)
                 self._passes_read += 1
                 holder = self._around.look_up(credential)
                 enters = holder is not None and direction is Direction.ENTRY
@@ -182,6 +186,7 @@ class Gate:
                 self._feed(PassShown(at_s, holder, direction, objection, known))
             case ReaderFault(at_s=at_s, kind=ReaderFaultKind.GONE, detail=detail):
                 self._recorder.raised(_READER_FAULTS[event.direction], at_s, detail)
+                self._ask_leavers(event.direction, is_there=False)
             case ReaderFault(at_s=at_s, direction=direction):
                 # Not a pass of anybody: the person is told as for any unknown one.
                 self._feed(PassShown(at_s, None, direction))
@@ -194,6 +199,12 @@ class Gate:
                 self._inputs[name.value] = active
                 if name is not InputName.STAFF_RELEASE or not self._is_found(event.at_s):
                     self._feed(event)
+
+    def _ask_leavers(self, direction: Direction, *, is_there: bool) -> None:
+        """Let out by the button while the reader inside is gone: nobody could show a pass."""
+        asks = self._asks_leavers and is_there
+        if direction is Direction.EXIT and asks is not self._policy.exits_by_pass:
+            self._policy = replace(self._policy, exits_by_pass=asks)
 
     def _is_found(self, at_s: float) -> bool:
         return self._found_until_s is None or at_s < self._found_until_s

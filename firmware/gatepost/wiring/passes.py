@@ -74,16 +74,18 @@ class Passes:
         """Return what is known of somebody for the order in force: what the roster says."""
         is_known = holder.category in _CATEGORIES
         household = self._household_of(holder.subject)
+        now = trusted_now(self._clock)
         return Facts(
             direction=direction,
             category=Category(holder.category) if is_known else Category.UNKNOWN,
             shown=Pass(holder.subject, household, valid=True),
-            household_last_exit=self._last_outing(household),
+            # Without a clock nobody is held in by a count of days: the doubt is ours.
+            household_last_exit=None if now is None else self._last_outing(household),
             isolated=self._roster is not None and self._roster.is_isolated(holder.subject),
             registered=True,  # they are on the roster
             works_inside=self._how_many(holder, _WORKS) if self._counts else None,
             people_inside=self._how_many(holder) if self._counts else None,
-            now=trusted_now(self._clock),
+            now=now,
         )
 
     def _how_many(self, holder: Holder, category: str | None = None) -> int:
