@@ -21,6 +21,8 @@ EVENTS = 5000
 BACKLOG, HUB_RATE = 6000, 2000.0
 # Slow enough for any machine's hub, so that nothing queues in the broker.
 SLOW_BACKLOG, SLOW_RATE = 2000, 500.0
+# What is to be stopped in the middle must not be over before a slow machine's hub comes there.
+MIDDLE_RATE = 1500.0
 LINK = """
 from pathlib import Path
 from random import Random
@@ -39,7 +41,7 @@ link = Link(
     new_session=lambda: MqttSession(host="127.0.0.1", port={port}, client_id="killed"),
     backoff=Backoff(0.02, 0.2, Random(1)),
     window={window},
-    backlog_rate=0.0,
+    backlog_rate={rate},
 )
 link.run(lambda: link._store.progress.acknowledged >= {through})
 print(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0], flush=True)
@@ -129,7 +131,7 @@ def test_a_broker_that_restarts_in_the_middle_of_a_drain_loses_nothing(station, 
     trigger = Trigger(200)
     with subscriber(broker.port, trigger) as hub:
         assert hub.wait_subscribed(DEADLINE_S)
-        with station.link(broker.port):
+        with station.link(broker.port, backlog_rate=MIDDLE_RATE):
             trigger.wait()
             broker.stop()
             assert station.acknowledged() < EVENTS
@@ -157,7 +159,13 @@ def test_a_link_that_is_killed_in_the_middle_of_a_drain_repeats_at_most_a_window
     with subscriber(broker.port, on_event) as hub:
         assert hub.wait_subscribed(DEADLINE_S)
         for trigger in triggers:
-            code = LINK.format(folder=str(tmp_path), port=broker.port, window=window, through=NEVER)
+            code = LINK.format(
+                folder=str(tmp_path),
+                port=broker.port,
+                window=window,
+                rate=MIDDLE_RATE,
+                through=NEVER,
+            )
             killed = run_python(code)
             trigger.wait()
             killed.kill()
@@ -353,7 +361,9 @@ def test_the_link_stays_small_while_it_drains(station, make_mosquitto, run_pytho
     station.append(300, pad=40_000)
     with subscriber(broker.port) as hub:
         assert hub.wait_subscribed(DEADLINE_S)
-        code = LINK.format(folder=str(tmp_path), port=broker.port, window=500, through=30_300)
+        code = LINK.format(
+            folder=str(tmp_path), port=broker.port, window=500, rate=0.0, through=30_300
+        )
         drained = run_python(code)
         size_kib = int(drained.stdout.readline())
         assert_all_there(hub, 30_300, duplicates=0)
