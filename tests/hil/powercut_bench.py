@@ -218,12 +218,12 @@ def repaired(image: Path) -> bool:
     Raises:
         PowerCutError: it cannot be mended.
     """
-    torn = subprocess.run([found("tune2fs") or "tune2fs", "-l", image], capture_output=True)
+    look = [found("tune2fs") or "tune2fs", "-l", image]
+    torn = subprocess.run(look, capture_output=True, check=False)
     if torn.returncode == 0:
         return False
-    mended = subprocess.run(
-        [found("e2fsck") or "e2fsck", "-y", image], capture_output=True, text=True
-    )
+    mend = [found("e2fsck") or "e2fsck", "-y", image]
+    mended = subprocess.run(mend, capture_output=True, text=True, check=False)
     if mended.returncode != 1:  # e2fsck(8): errors were corrected
         raise PowerCutError(f"e2fsck -y ends with {mended.returncode}:\n{mended.stdout[-2000:]}")
     return True
