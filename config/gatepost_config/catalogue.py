@@ -18,15 +18,14 @@ Served = Literal[
     "enforced",  # by a check, a finding, a choice or a row of the regime engine, or by the lane
     "recorded",  # in events
     "reported",  # somebody is told, in time
-    "signalled",  # by lamps and buzzer
-    "prompted",  # in words
+    "signalled",  # at the lane: by lamps, buzzer, display or voice
     "configuration",  # by a setting of a regime or of the gate
     "central",  # by the server, from events
     "outside",  # by people, or for another kind of site
 ]
 SERVED: tuple[Served, ...] = get_args(Served)
 # What is served so shows at the gate itself, and so in a test.
-SHOWN = frozenset({"enforced", "recorded", "reported", "signalled", "prompted"})
+SHOWN = frozenset({"enforced", "recorded", "reported", "signalled"})
 SYSTEMS = 40
 
 _FILE = Path(__file__).with_name("catalogue.toml")

@@ -138,19 +138,20 @@ CHOICES = {
                 "admit_and_report",
                 ("R008", "R059", "R123"),
                 tell=("community at once", "health_department promptly"),
-                say=("rest_at_home",),
+                say=("rest_at_home", "declare_stay"),
             ),
             "test": Option(
                 "admit_and_report",
                 ("R051", "R053", "R059"),
                 ("risk_area",),
                 tell=("community at once",),
+                say=("declare_stay",),
                 found={
                     "risk_area": Option(
                         "refer",
                         ("R051", "R053"),
                         tell=("community at once",),
-                        say=("bring_test",),
+                        say=("bring_test", "declare_stay"),
                     )
                 },
             ),
@@ -217,7 +218,9 @@ CHOICES = {
     "hot_leaving": Choice(
         "Somebody above the limit wants to go out: no document decides",
         {
-            "refer": Option("refer", ("R287", "R011"), tell=("work_team at once",)),
+            "refer": Option(
+                "refer", ("R287", "R011"), tell=("work_team at once", "community at once")
+            ),
             "doctor": Option(
                 "admit_and_report",
                 ("R288", "ours"),
@@ -239,4 +242,4 @@ def option_of(words: str, chosen: Mapping[str, str]) -> Option | None:
 WITHOUT_TEST: dict[Finding, Finding] = {"coded_tested": "coded", "risk_area_tested": "risk_area"}
 
 # Choices of a number: the options are the numbers themselves.
-OBSERVATION_DAYS = {7: ("R120",), 14: ("R115", "R116", "R121")}
+OBSERVATION_DAYS = {7: ("R120",), 14: ("R115", "R116", "R121"), 28: ("R055",)}

@@ -30,6 +30,8 @@ _MAX_SOCKET_PATH_BYTES = 107
 _HEALTHY_MIDDLE_C = 36.8
 # BCM lines 0 to 8 are pulled up at power-on, the others down (BCM2835 datasheet, table 6-31).
 _LAST_PULLED_UP = 8
+# What the kinds of reader on two data lines begin with.
+_WIEGAND = "wiegand"
 DEFAULT_PATH = Path("/etc/gatepost/gatepost.toml")
 
 
@@ -100,7 +102,9 @@ def _joint_problems(
     **_rest: object,
 ) -> list[str]:
     """Return what no single value shows: settings that contradict one another."""
-    problems = _pin_problems(pins) if pins else []
+    problems = _pin_problems(pins, reader) if pins else []
+    if reader:
+        problems += _reader_problems(reader)
     if turnstile:
         problems += _turnstile_problems(turnstile, pins)
     if passback and reader and passback.mode == "hard" and reader.exit_device == NOTHING:
@@ -144,21 +148,71 @@ def _exit_problems(regime: Regime, reader: Reader | None) -> list[str]:
     return problems
 
 
-def _pin_problems(pins: Pins) -> list[str]:
+def _pin_problems(pins: Pins, reader: Reader | None) -> list[str]:
     problems = []
     used: dict[int, str] = {}
-    for key in pins.__struct_fields__:
-        pin = getattr(pins, key)
+    lines = [("pins", key, getattr(pins, key)) for key in pins.__struct_fields__]
+    lines += _reader_lines(reader) if reader else []
+    for section, key, pin in lines:
         if not isinstance(pin, int) or pin == 0:
             continue
         if pin == 1:
-            problems.append(f"[pins] {key} = 1: belongs to the HAT's EEPROM; use 2 to 27, or 0.")
+            problems.append(
+                f"[{section}] {key} = 1: belongs to the HAT's EEPROM; use 2 to 27, or 0."
+            )
         if pin in used:
             problems.append(
-                f"[pins] {key} = {pin}: already used by {used[pin]}; give each its own line."
+                f"[{section}] {key} = {pin}: already used by {used[pin]}; give each its own line."
             )
         used.setdefault(pin, key)
     return problems
+
+
+def _reader_lines(reader: Reader) -> list[tuple[str, str, int]]:
+    """Return the lines of the Wiegand readers that have both: others are told of elsewhere."""
+    ways = (
+        (reader.kind, {"d0": reader.d0, "d1": reader.d1}),
+        (reader.exit_kind, {"exit_d0": reader.exit_d0, "exit_d1": reader.exit_d1}),
+    )
+    return [
+        ("reader", key, pin)
+        for kind, lines in ways
+        if kind.startswith(_WIEGAND) and all(lines.values())
+        for key, pin in lines.items()
+    ]
+
+
+def _reader_problems(reader: Reader) -> list[str]:
+    return [
+        *_connection_problems("", reader.kind, reader.device, reader.d0, reader.d1),
+        *_connection_problems(
+            "exit_", reader.exit_kind, reader.exit_device, reader.exit_d0, reader.exit_d1
+        ),
+    ]
+
+
+def _connection_problems(way: str, kind: str, device: Path, d0: int, d1: int) -> list[str]:
+    """Return what is wrong with one reader; `way` is what its keys begin with."""
+    where = f'[reader] {way}kind = "{kind}"'
+    if kind.startswith(_WIEGAND):
+        if d0 and d1 and device.name.startswith("gpiochip"):
+            return []
+        return [
+            f"{where}: needs the GPIO chip and both data lines; it has {way}device = "
+            f'"{device}", {way}d0 = {d0} and {way}d1 = {d1}. Write {way}device = '
+            f'"/dev/gpiochip0" and two lines from 2 to 27.'
+        ]
+    if d0 or d1:
+        return [
+            f"{where}: has no data lines, and {way}d0 = {d0}, {way}d1 = {d1}; write 0 for both, "
+            f'or "wiegand26" or "wiegand34".'
+        ]
+    if kind == "keyboard" and device == Reader().device:
+        return [
+            f'{where}: {way}device = "{device}" is no keyboard that could be had alone; name one '
+            "of /dev/input/by-id."
+        ]
+    return []
 
 
 def _turnstile_problems(turnstile: Turnstile, pins: Pins | None) -> list[str]:

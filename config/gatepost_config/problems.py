@@ -11,7 +11,14 @@ from msgspec import inspect as mi
 from msgspec.structs import FieldInfo
 from msgspec.structs import fields as fields_of
 
-from gatepost_config.settings import HOURS_FORM, NAME_FORM, REGIME_FORM, Settings, decode_path
+from gatepost_config.settings import (
+    HOURS_FORM,
+    NAME_FORM,
+    REGIME_FORM,
+    ROOT_KEY_FORM,
+    Settings,
+    decode_path,
+)
 
 _UNITS = {
     "_s": "seconds",
@@ -25,6 +32,7 @@ _FORMS = {
     NAME_FORM: "1 to 63 of a-z, 0-9 and '-', beginning with a letter or digit",
     REGIME_FORM: 'the name of a regime, the absolute path of a file, or "" for none',
     HOURS_FORM: 'times of day as "22:00-06:00", or "" for none',
+    ROOT_KEY_FORM: 'the 64 hexadecimal digits of a public key, or two with a space, or "" for none',
 }
 # What people write in place of our units; only used to say which unit is meant.
 _FOREIGN_UNIT = re.compile(r"_(ms|msec|us|min|minutes|sec|secs|seconds|h|hours|f|k|celsius)$")
@@ -115,7 +123,7 @@ def _allowed(field: FieldInfo) -> str:
         case mi.StrType(min_length=int(least), max_length=int(most)):
             return f"a text of {least} to {most} characters, in quotes"
         case mi.LiteralType():
-            return "one of " + ", ".join(f'"{value}"' for value in kind.values)
+            return "one of " + ", ".join(_toml(value) for value in kind.values)
         case mi.BoolType():
             return "true or false"
         case mi.CustomType():

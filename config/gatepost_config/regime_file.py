@@ -64,7 +64,7 @@ class EntrancesTable(_Table, frozen=True):
 class LimitsTable(_Table, frozen=True):
     """The numbers; 0 is without a limit where it is allowed."""
 
-    index_c: Annotated[float, Meta(ge=37, le=42)]
+    index_c: Annotated[float, Meta(ge=36, le=42)]  # a school lets in below 37 alone (R016)
     test_hours: Annotated[float, Meta(gt=0, le=720)]
     long_test_days: Annotated[int, Meta(ge=1, le=30)]
     look_back_days: Annotated[int, Meta(ge=1, le=60)]
@@ -72,11 +72,11 @@ class LimitsTable(_Table, frozen=True):
     works_inside: Annotated[int, Meta(ge=0, le=1000)]
     code_hours: Annotated[float, Meta(ge=0, le=8760)]
     capacity: Annotated[int, Meta(ge=0, le=1_000_000)]
-    observation_days: Literal[7, 14]
+    observation_days: Literal[7, 14, 28]
     disinfections_a_day: Annotated[int, Meta(ge=0, le=48)]
 
 
-# The tables of a regime file and their types; all of them must be there.
+# The tables of a regime file and their types; all but the optional ones must be there.
 TABLES: dict[str, object] = {
     "regime": Name,
     "title": _Words,
@@ -88,10 +88,16 @@ TABLES: dict[str, object] = {
     "choices": dict[str, str],
     "checks": dict[Check, list[_RuleId]],
     "findings": dict[Finding, Then],
+    "areas": dict[str, datetime],  # a risk area, and since when a stay there counts (R060)
 }
+OPTIONAL = ("areas",)
+# What comes besides another finding; a regime that does not say what follows adds nothing.
+BESIDES: tuple[Finding, ...] = (
+    "release_due", "refuses_observation", "refuses_measuring", "refuses_proof",
+)  # fmt: skip
 ROWS = ("entry", "exit")
 # What a site file may have.
 SITE_ONLY = "timezone"
 NOT_A_SITES = ("regime", "title", "sources")
 # These are changed key by key; the others as a whole.
-BY_KEY = ("entrances", "limits", "choices", "checks", "findings")
+BY_KEY = ("entrances", "limits", "choices", "checks", "findings", "areas")

@@ -1,8 +1,8 @@
 """A regime as it is read: resolved, and each line with the place that it comes from."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import tzinfo
+from dataclasses import dataclass, field
+from datetime import datetime, tzinfo
 from typing import NamedTuple
 
 from gatepost_config.regime_file import EntrancesTable, LimitsTable, WindowTable
@@ -52,4 +52,5 @@ class RegimeSettings:
     rows: Mapping[tuple[str, str], Row]
     zone: tzinfo
     places: Mapping[str, str]
+    areas: Mapping[str, datetime] = field(default_factory=dict)
     site: str = ""

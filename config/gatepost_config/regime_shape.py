@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from gatepost_config.regime_file import (
     BY_KEY,
     NOT_A_SITES,
+    OPTIONAL,
     ROWS,
     SITE_ONLY,
     TABLES,
@@ -55,7 +56,7 @@ def shape_problems(source: Source, *, is_site: bool) -> Iterator[str]:
         yield from (
             f"{source.path}: {name} is missing."
             for name in [*TABLES, *ROWS]
-            if name not in source.raw
+            if name not in (*source.raw, *OPTIONAL)
         )
 
 

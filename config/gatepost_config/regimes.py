@@ -18,6 +18,7 @@ from gatepost_config.catalogue import catalogue
 from gatepost_config.choices import CHOICES, WITHOUT_TEST, option_of
 from gatepost_config.load import ConfigError
 from gatepost_config.regime_file import (
+    BESIDES,
     BY_KEY,
     ROWS,
     SITE_ONLY,
@@ -157,6 +158,7 @@ class _Reading:
             rows=self._rows(),
             zone=zone,
             places=self._places(),
+            areas={name: _sure(since, zone) for name, since in self._table("areas").items()},
             site=self._site.path,
         )
         entrances = self._where("entrances", "rules")
@@ -173,7 +175,7 @@ class _Reading:
         return {**places, "window": self._where("window")}
 
     def _table(self, name: str) -> dict[str, Any]:
-        return {**self._regime.raw[name], **self._site.raw.get(name, {})}
+        return {**self._regime.raw.get(name, {}), **self._site.raw.get(name, {})}
 
     def _where(self, table: str, key: str | None = None) -> str:
         """Return the file and line that has the last word on a key."""
@@ -251,6 +253,8 @@ class _Reading:
             finding: self._treatment(msgspec.convert(raw, Then), self._where("findings", finding))
             for finding, raw in self._table("findings").items()
         }
+        for finding in BESIDES:
+            general.setdefault(finding, Treatment("admit", (), (), (), self._where("findings")))
         missing = [finding for finding in _FINDINGS if finding not in general]
         if missing:
             place = self._where("findings")
@@ -366,6 +370,8 @@ def _severity(treatment: Treatment) -> int:
 
 
 def _in_zone(instant: datetime | None, zone: tzinfo) -> datetime | None:
-    if instant is None or instant.tzinfo is not None:
-        return instant
-    return instant.replace(tzinfo=zone)
+    return None if instant is None else _sure(instant, zone)
+
+
+def _sure(instant: datetime, zone: tzinfo) -> datetime:
+    return instant if instant.tzinfo is not None else instant.replace(tzinfo=zone)

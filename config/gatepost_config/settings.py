@@ -12,16 +12,21 @@ from msgspec import Meta, Struct, field
 NAME_FORM = r"^[a-z0-9][a-z0-9-]{0,62}\Z"
 HOURS_FORM = r"^(|([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9])\Z"
 REGIME_FORM = r"^(|[a-z0-9][a-z0-9-]{0,62}|/[^\x00]{1,200})\Z"
+ROOT_KEY_FORM = r"^(|[0-9a-f]{64}( [0-9a-f]{64})?)\Z"
 # A name that goes into MQTT topics and event ids.
 Name = Annotated[str, Meta(pattern=NAME_FORM)]
 # Local times of day, as "22:00-06:00", or none.
 Hours = Annotated[str, Meta(pattern=HOURS_FORM)]
 # A regime: a name, the path of a file, or none.
 RegimeName = Annotated[str, Meta(pattern=REGIME_FORM)]
+# Ed25519 public keys in hexadecimal: none, one, or the old one and the next.
+RootKey = Annotated[str, Meta(pattern=ROOT_KEY_FORM)]
 # The BCM number of a line on the Pi's 40-pin header. 0 and 1 belong to the HAT EEPROM.
 BcmPin = Annotated[int, Meta(ge=2, le=27)]
 # The same, and 0 for a line that is not wired.
 OptionalPin = Annotated[int, Meta(ge=0, le=27)]
+# What a pass reader is connected as.
+ReaderKind = Literal["line", "keyboard", "wiegand26", "wiegand34"]
 # A path that means that there is nothing.
 NOTHING = Path("/dev/null")
 
@@ -107,6 +112,13 @@ class Signals(_Section, frozen=True):
     voice_dir: Path = Path("/dev/null")
     # Where the texts are shown: a terminal. "/dev/null": nowhere.
     display: Path = Path("/dev/null")
+
+
+class Roster(_Section, frozen=True):
+    """Who has a pass."""
+
+    # An older roster is a fault that is told; it goes on to count. 0: never.
+    max_age_days: Annotated[float, Meta(ge=0, le=3650)] = 0.0
 
 
 class Watchdog(_Section, frozen=True):
@@ -205,12 +217,33 @@ class Pins(_Section, frozen=True):
 
 
 class Reader(_Section, frozen=True):
-    """The pass reader: a terminal, a serial scanner, anything that ends a pass with a line end."""
+    """The pass readers: one for the entry and, where there is one, one on the inside."""
 
+    # "line": a terminal, a serial scanner, anything that ends a pass with a line end. "keyboard": a
+    # scanner that types; nobody else gets its keys. "wiegand26", "wiegand34": two data lines.
+    kind: ReaderKind = "line"
+    # For a Wiegand reader the GPIO chip of the 40-pin header. "/dev/null": there is none.
     device: Path = Path("/dev/stdin")
-    # The reader on the inside. It tells who left; the way out is free without it. "/dev/null":
-    # there is none.
-    exit_device: Path = Path("/dev/null")
+    d0: OptionalPin = 0
+    d1: OptionalPin = 0
+    # The reader on the inside. It tells who left; the way out is free without it.
+    exit_kind: ReaderKind = "line"
+    exit_device: Path = NOTHING
+    exit_d0: OptionalPin = 0
+    exit_d1: OptionalPin = 0
+    # Of a scanner on a UART; one on USB takes any.
+    baud: Literal[1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200, 230400] = 115200
+
+
+class Passes(_Section, frozen=True):
+    """Signed passes, which the gate verifies by itself. See services/CREDENTIALS.md."""
+
+    # Who signs the site's trust list: from `gatepost pass keygen`. "": no code is taken as a pass.
+    root_key: RootKey = ""
+    # A trust list older than this is stale; 0 is no limit. What was revoked since may still pass.
+    max_list_age_hours: Annotated[float, Meta(ge=0, le=8760)] = 168.0
+    # The site's secret for passes that are good for a moment only. "/dev/null": there are none.
+    step_secret: Path = NOTHING
 
 
 class Journal(_Section, frozen=True):
@@ -263,7 +296,10 @@ class Paths(_Section, frozen=True):
     gate_dir: Path = Path("/var/lib/gatepost/gate")
     link_dir: Path = Path("/var/lib/gatepost/link")
     run_dir: Path = Path("/run/gatepost")
-    roster: Path = Path("/etc/gatepost/roster.csv")
+    # Who has a pass: a database, written by the link or `gatepost roster`, read by the gate.
+    roster: Path = Path("/var/lib/gatepost/link/roster.db")
+    # The site's key, without which that opens nothing; the first import makes it.
+    roster_key: Path = Path("/etc/gatepost/roster.key")
     # One file a sensor, named by its id, written by `gatepost calibrate`.
     calibration_dir: Path = Path("/etc/gatepost/calibration")
 
@@ -296,6 +332,16 @@ class Paths(_Section, frozen=True):
     def whereabouts(self) -> Path:
         """Which passes are inside, written by the gate alone; empty without anti-passback."""
         return self.gate_dir / "whereabouts.db"
+
+    @property
+    def trust_list(self) -> Path:
+        """Whose signed passes count, written by `gatepost trust install` or the gate."""
+        return self.gate_dir / "trust.cose"
+
+    @property
+    def pass_uses(self) -> Path:
+        """How often each counted pass was used, written by the gate alone."""
+        return self.gate_dir / "credentials.db"
 
     @property
     def control(self) -> Path:
@@ -332,6 +378,8 @@ class Settings(_Section, frozen=True):
     sensor: Sensor = field(default_factory=Sensor)
     pins: Pins = field(default_factory=Pins)
     reader: Reader = field(default_factory=Reader)
+    roster: Roster = field(default_factory=Roster)
+    passes: Passes = field(default_factory=Passes)
     watchdog: Watchdog = field(default_factory=Watchdog)
     journal: Journal = field(default_factory=Journal)
     paths: Paths = field(default_factory=Paths)

@@ -12,8 +12,9 @@ Check = Literal[
     "registered", "escort", "quota", "works", "capacity",
 ]  # fmt: skip
 Finding = Literal[
-    "isolated", "mask_unknown", "no_mask", "unmeasured", "near_limit", "hot", "code_unknown",
-    "coded", "coded_tested", "trip_unknown", "risk_area", "risk_area_tested", "no_test", "no_pass",
+    "isolated", "release_due", "refuses_observation", "mask_unknown", "no_mask", "unmeasured",
+    "near_limit", "hot", "refuses_measuring", "code_unknown", "coded", "coded_tested",
+    "trip_unknown", "risk_area", "risk_area_tested", "no_test", "refuses_proof", "no_pass",
     "bad_pass", "unregistered", "no_escort", "no_household", "over_quota", "works_full",
     "works_unknown", "over_capacity", "no_clock",
 ]  # fmt: skip

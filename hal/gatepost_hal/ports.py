@@ -108,6 +108,8 @@ class ReaderFaultKind(Enum):
     GONE = "gone"  # unplugged, closed, or failing
     TOO_LONG = "too_long"  # more bytes than any pass has, without an end of line
     NOT_TEXT = "not_text"  # bytes that are not UTF-8, or control characters
+    INCOMPLETE = "incomplete"  # half a pass, and then silence or a loss
+    BAD_FRAME = "bad_frame"  # pulses that are no card: their number, their timing, their parity
 
 
 class ReaderFault(NamedTuple):
@@ -119,7 +121,14 @@ class ReaderFault(NamedTuple):
     direction: Direction = Direction.ENTRY
 
 
-HardwareEvent = Reading | SensorFault | InputChanged | PassRead | ReaderFault
+class ReaderBack(NamedTuple):
+    """A reader that was gone is there again."""
+
+    at_s: float
+    direction: Direction = Direction.ENTRY
+
+
+HardwareEvent = Reading | SensorFault | InputChanged | PassRead | ReaderFault | ReaderBack
 
 
 # ------------------------------------------------------------------------ what hardware is asked

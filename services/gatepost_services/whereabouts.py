@@ -11,6 +11,7 @@ import fcntl
 import os
 import sqlite3
 import stat
+from collections.abc import Iterable
 from contextlib import ExitStack, suppress
 from io import FileIO
 from itertools import islice
@@ -158,7 +159,15 @@ class Whereabouts(SqliteWriter):
             WhereaboutsError: nobody was forgotten.
         """
         passed = (subject for subject, row in self._rows.items() if row.utc_s < utc_s)
-        forgotten = list(islice(passed, max_rows))
+        return self.forget(islice(passed, max_rows))
+
+    def forget(self, subjects: Iterable[str]) -> int:
+        """Forget some subjects; return how many of them were known. See `forget_before`.
+
+        Raises:
+            WhereaboutsError: nobody was forgotten.
+        """
+        forgotten = [subject for subject in subjects if subject in self._rows]
         if not forgotten:
             return 0
         with self._transaction("forget in") as connection:

@@ -1,6 +1,6 @@
 """What one decision by a regime costs, beside a chain of ifs that somebody wrote for one order.
 
-With a roster of 100,000 people in 30,000 households in memory, people with chance facts come and
+With a roster of 100,000 people in 30,000 households, people with chance facts come and
 go; a decision is the look-up of the pass, the facts about its holder, and what the order says. The
 peer is what a gate has that knows a single order: the order `normal` as ifs, in this file. It takes
 turns with the regimes, and must come to the same outcomes. Exit status 1 when it does not, or
@@ -11,7 +11,9 @@ import random
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from statistics import median, quantiles
+from tempfile import TemporaryDirectory
 from time import perf_counter_ns
 from typing import NamedTuple
 
@@ -22,7 +24,8 @@ from gatepost.core.screening import Zone
 from gatepost.wiring.regimes import load
 from gatepost_config.regimes import shipped
 from gatepost_hal.ports import Direction
-from gatepost_services.roster import Member, Roster
+from gatepost_services.roster import Roster, RosterKey, Row
+from gatepost_services.roster.writer import RosterWriter, Whole
 
 PEOPLE, HOUSEHOLDS, DECISIONS, LIMIT_MS = 100_000, 30_000, 20_000, 0.2
 NOW = datetime(2022, 4, 3, 4, 0, tzinfo=UTC)
@@ -54,14 +57,16 @@ class Asked(NamedTuple):
 class Compound:
     """Who lives and works there, and when a household's last member went out."""
 
-    def __init__(self, chance: random.Random) -> None:
+    def __init__(self, chance: random.Random, folder: Path) -> None:
         chosen = chance.choices([*CATEGORIES], [*CATEGORIES.values()], k=PEOPLE)
-        self.roster = Roster(
-            {
-                f"pass-{number}": Member(f"person-{number}", category.value)
-                for number, category in enumerate(chosen)
-            }
-        )
+        key = RosterKey.load_or_make(folder / "roster.key")
+        rows = [
+            Row(key.digest(f"pass-{number}"), f"person-{number}", category.value)
+            for number, category in enumerate(chosen)
+        ]
+        with RosterWriter.open(folder / "roster.db", key) as writer:
+            writer.replace(Whole(rows, as_of_utc_s=0))
+        self.roster = Roster(folder / "roster.db", folder / "roster.key")
         self.household = {f"person-{number}": f"h{number % HOUSEHOLDS}" for number in range(PEOPLE)}
         self.last_exit = {
             f"h{number}": NOW - timedelta(hours=chance.uniform(1, 96))
@@ -179,10 +184,10 @@ def _going(facts: Facts, *, is_odd: bool) -> Told:
 # ------------------------------------------------------------------------------------ the measure
 
 
-def main() -> int:
+def main(folder: Path) -> int:
     """Return 1 when a decision takes too long, or the two disagree."""
     chance = random.Random(1)
-    compound, people = Compound(chance), crowd(chance)
+    compound, people = Compound(chance, folder), crowd(chance)
     regimes = {name: load(name)[name] for name in shipped()}
     ways: dict[str, Callable[[Facts], object]] = {"normal, as ifs (the peer)": normal_in_ifs}
     ways |= {name: _by(regime) for name, regime in regimes.items()}
@@ -218,4 +223,5 @@ def _by(regime: Regime) -> Callable[[Facts], object]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with TemporaryDirectory() as made:
+        sys.exit(main(Path(made)))

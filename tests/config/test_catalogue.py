@@ -123,6 +123,19 @@ def test_every_rule_of_a_gates_system_that_shows_at_the_gate_has_a_test():
     ]
 
 
+# What nobody can serve at a gate: money and offices, goods to doors, diagnoses, who leads whom.
+OUTSIDE = {
+    *("R021", "R056", "R110", "R125", "R142", "R191", "R192", "R194", "R201", "R207", "R210"),
+    *("R213", "R214", "R215", "R253", "R254", "R255", "R256"),
+}
+
+
+def test_every_rule_of_a_gates_system_shows_at_the_gate_or_is_known_to_be_outside():
+    gates = {id_: rule for id_, rule in catalogue().items() if command.is_gates(rule)}
+    assert {id_ for id_, rule in gates.items() if rule.served not in SHOWN} == OUTSIDE
+    assert all(gates[id_].served == "outside" for id_ in OUTSIDE)
+
+
 @pytest.mark.packaging
 @pytest.mark.parametrize(
     ("folder", "pattern"),

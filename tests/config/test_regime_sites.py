@@ -10,7 +10,9 @@ from gatepost_config.regimes import load_regime, path_of
 
 from .regime_files import problems, settings, written, written_site
 
-ALLOWED = "timezone, sequence, window, entrances, limits, choices, checks, findings, entry, exit"
+ALLOWED = (
+    "timezone, sequence, window, entrances, limits, choices, checks, findings, areas, entry, exit"
+)
 ZONE_REMEDY = "not a zone of this machine; write one such as 'Asia/Shanghai', or install tzdata."
 WRONG = {
     "an unknown table": ("[lamps]\n", f"site.toml:1: lamps: no such table; there are: {ALLOWED}."),

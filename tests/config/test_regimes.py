@@ -9,13 +9,13 @@ from gatepost_config.regimes import load_regime, path_of, shipped
 
 from .regime_files import TEXT, problems, settings, written
 
-DEGREES = "must be a number of degrees Celsius from 37 to 42, without quotes or a unit."
+DEGREES = "must be a number of degrees Celsius from 36 to 42, without quotes or a unit."
 WHOLE_DAYS = "must be a whole number of days from 1 to 30, without quotes or a unit."
 DATE = "must be a date and time such as 2022-04-01T00:00:00, without quotes."
 OUTCOME = "must be an outcome or a named choice, in quotes."
 TABLES = (
     "regime, title, sources, sequence, window, entrances, limits, choices, checks, findings, "
-    "entry, exit"
+    "areas, entry, exit"
 )
 CHECKS = (
     "isolation, mask, temperature, health_code, trip_card, risk_area, test, pass, registered, "
@@ -104,8 +104,8 @@ SHAPE = {
         '"see_doctor".',
     ),
     "a limit below its range": (
-        ("index_c = 37.3", "index_c = 36.9"),
-        f"mine.toml:9: [limits] index_c = 36.9: {DEGREES}",
+        ("index_c = 37.3", "index_c = 35.9"),
+        f"mine.toml:9: [limits] index_c = 35.9: {DEGREES}",
     ),
     "a limit above its range": (
         ("quota_days = 2", "quota_days = 31"),
@@ -130,7 +130,7 @@ SHAPE = {
     ),
     "days of observation that no document has": (
         ("observation_days = 14", "observation_days = 10"),
-        "mine.toml:17: [limits] observation_days = 10: must be one of 7, 14.",
+        "mine.toml:17: [limits] observation_days = 10: must be one of 7, 14, 28.",
     ),
     "a missing limit": (
         ("index_c = 37.3\n", ""),
@@ -258,7 +258,9 @@ def test_nesting_beyond_reason_is_told(tmp_path):
 def test_an_empty_file_is_told_all_that_it_lacks(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text("# nothing yet\n", encoding="utf-8")
-    assert told_of(path) == [f"{path}: {name} is missing." for name in TABLES.split(", ")]
+    assert told_of(path) == [
+        f"{path}: {name} is missing." for name in TABLES.replace("areas, ", "").split(", ")
+    ]
 
 
 def test_a_regime_that_is_not_shipped_is_told_with_the_nearest():

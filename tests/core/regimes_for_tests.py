@@ -17,6 +17,8 @@ from gatepost_hal.ports import Direction
 
 SHIPPED = ("normal", "medium-risk", "control-window", "case", "lockdown")
 SITE_ZONE = ZoneInfo("Asia/Shanghai")
+# Who hears of a problem by R185.
+OFFICES = "community competent_department health_department"
 NOON = datetime(2022, 4, 3, 12, 0, tzinfo=SITE_ZONE)
 PASS = Pass("p1", household="h1", valid=True)
 # The instrument's own word, and what a bare number says where the limit is 37.3.

@@ -79,10 +79,11 @@ def test_a_hot_resident_goes_home_and_the_community_is_told(walk_under):
 
 def test_a_hot_visitor_is_denied(walk_under):
     walk = comes(walk_under(), known(Category.VISITOR))
-    told = ["visit.denied", "escalation.raised", "escalation.raised"]
+    told = ["visit.denied", *3 * ["escalation.raised"]]
     assert walk.does("fever") == told
     assert {each.data["who"] for each in walk.records if each.type == "escalation.raised"} == {
         "community",
+        "competent_department",
         "health_department",
     }
     assert walk.state is State.REFUSED

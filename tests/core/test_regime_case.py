@@ -148,8 +148,8 @@ def test_r041_who_wears_no_mask_is_reminded():
 
 
 def test_r287_a_hot_resident_does_not_travel_to_a_doctor_alone():
-    expect(CASE, leaving("resident", **HOT), "refer", rules="R287", tell="work_team")
-    expect(CASE, leaving("released", **HOT), "refer", rules="R287", tell="work_team")
+    expect(CASE, leaving("resident", **HOT), "refer", rules="R287", tell="community work_team")
+    expect(CASE, leaving("released", **HOT), "refer", rules="R287", tell="community work_team")
 
 
 # --------------------------------------------------------------------------- who does not live here

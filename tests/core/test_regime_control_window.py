@@ -251,7 +251,7 @@ def test_r038_a_yellow_code_on_leaving_is_told_of_and_keeps_residents_for_staff(
 def test_r288_who_is_hot_and_leaves_is_sent_to_a_doctor():
     person = leaving("visitor", **HOT)
     expect(WINDOW, person, "admit_and_report", rules="R288", tell="community", say="see_doctor")
-    expect(WINDOW, leaving("resident", **HOT), "refer", rules="R011", tell="work_team")
+    expect(WINDOW, leaving("resident", **HOT), "refer", rules="R011", tell="community work_team")
     staff = leaving("medical", **HOT)
     expect(WINDOW, staff, "admit_and_report", rules="R205", tell="community", say="see_doctor")
 

@@ -186,11 +186,10 @@ def test_r001_r034_everybody_who_leaves_is_measured_where_the_order_asks(name, c
             assert decision.outcome.word == "admit"  # this order measures who comes in
         else:
             assert (decision.outcome.word, decision.say[0]) == ("recheck", "once_more")
-    if name != "medium-risk" or category not in OUTSIDERS:
-        hot = decided(name, leaving(category, **HOT))
-        assert hot.tell
-        kept = (name != "normal" and category in AT_HOME) or name == "lockdown"
-        assert hot.release is not kept
+    hot = decided(name, leaving(category, **HOT))
+    assert hot.tell
+    kept = (name != "normal" and category in AT_HOME) or name == "lockdown"
+    assert hot.release is not kept
 
 
 @pytest.mark.parametrize(("name", "category"), LEAVERS)
@@ -204,11 +203,8 @@ def test_r114_r124_nobody_who_is_isolated_leaves(name, category):
 def test_r038_r039_a_red_code_of_who_leaves_is_told_of_where_the_order_asks(name, category):
     for test in (None, KNOWN["test"]):
         decision = decided(name, leaving(category, health_code=RED, test=test))
-        if name == "medium-risk" and category in {*STAFF, *OUTSIDERS}:
-            assert not decision.tell
-        else:
-            assert "community" in {notice.who for notice in decision.tell}
-            assert decision.release is (name == "normal" or category not in AT_HOME)
+        assert "community" in {notice.who for notice in decision.tell}
+        assert decision.release is (name == "normal" or category not in AT_HOME)
     assert decided(name, leaving(category, health_code=NO_CODE)).release
 
 

@@ -223,3 +223,9 @@ def test_r136_exactly_one_entrance_is_open_and_the_others_say_so(tmp_path):
         expect(closed, person, "redirect", rules="R136", say="other_entrance", reason="entrance")
     opened = changed("lockdown", tmp_path, lines, gate="north-1")
     expect(opened, leaving("medical"), "admit", rules="R107")
+
+
+def test_r203_staff_is_reminded_of_the_armband():
+    expect(LOCKDOWN, entering("property_staff"), "admit", rules="R203", say="wear_armband")
+    leaver = expect(LOCKDOWN, leaving("property_staff"), "admit")
+    assert "wear_armband" not in leaver.say

@@ -277,9 +277,21 @@ def test_r119_an_isolated_resident_outside_is_let_home_and_the_work_team_is_told
 
 def test_r291_an_emergency_goes_out_and_the_work_team_has_a_doctor_come():
     person = leaving("emergency", shown=None, household_last_exit=NOON, **HOT)
-    expect(MEDIUM, person, "admit_and_report", rules="R287 R291", tell="work_team")
-    expect(MEDIUM, leaving("emergency", isolated=True), "refer", rules="R128", tell="work_team")
-    expect(MEDIUM, entering("emergency", **HOT), "admit_and_report", rules="R108", tell="work_team")
+    expect(MEDIUM, person, "admit_and_report", rules="R287 R291", tell="community work_team")
+    expect(
+        MEDIUM,
+        leaving("emergency", isolated=True),
+        "refer",
+        rules="R128",
+        tell="community work_team",
+    )
+    expect(
+        MEDIUM,
+        entering("emergency", **HOT),
+        "admit_and_report",
+        rules="R108",
+        tell="community work_team",
+    )
 
 
 def test_r039_a_resident_with_a_red_code_is_seen_by_staff_both_ways():
@@ -296,4 +308,4 @@ def test_r022_who_was_released_from_observation_is_measured_on_leaving_where_oth
     expect(MEDIUM, leaving("resident", **UNMEASURED), "admit", rules="R010")
     expect(MEDIUM, leaving("released", **UNMEASURED), "recheck", rules="R017")
     expect(MEDIUM, leaving("released"), "admit", rules="R022 R065")
-    expect(MEDIUM, leaving("released", **HOT), "refer", rules="R287", tell="work_team")
+    expect(MEDIUM, leaving("released", **HOT), "refer", rules="R287", tell="community work_team")

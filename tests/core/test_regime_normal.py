@@ -10,6 +10,7 @@ from .regimes_for_tests import (
     NEAR,
     NO_CODE,
     NOON,
+    OFFICES,
     RED,
     UNMEASURED,
     YELLOW,
@@ -140,7 +141,7 @@ def test_r079_a_visitor_who_is_not_registered_registers_with_staff(registered):
 def test_r004_a_visitor_with_a_yellow_or_red_code_is_not_let_in_test_or_no_test(code):
     for test in (None, negative("2022-04-02T12:00")):
         person = entering("visitor", registered=True, health_code=code, test=test)
-        expect(NORMAL, person, "deny", rules="R004 R033", tell="community")
+        expect(NORMAL, person, "deny", rules="R004 R033 R185", tell=OFFICES)
 
 
 def test_r033_a_visitor_of_whose_code_nobody_knows_shows_it_to_staff():
@@ -156,8 +157,8 @@ def test_r004_a_visitor_above_37_3_is_not_let_in_and_37_3_is_not_above():
         NORMAL,
         above,
         "deny",
-        rules="R004 R009",
-        tell="community health_department",
+        rules="R004 R009 R185",
+        tell=OFFICES,
         say="see_doctor",
     )
 
@@ -179,7 +180,7 @@ def test_r051_a_visitor_from_a_risk_area_is_referred_and_with_a_test_reported():
 def test_r099_a_registered_vehicles_people_come_in_measured():
     expect(NORMAL, entering("vehicle", registered=True), "admit", rules="R098 R099")
     hot = entering("vehicle", registered=True, **HOT)
-    expect(NORMAL, hot, "deny", rules="R004", tell="community")
+    expect(NORMAL, hot, "deny", rules="R004 R185", tell=OFFICES)
 
 
 def test_r101_of_a_vehicle_from_a_risk_area_street_and_community_are_told():
@@ -235,7 +236,7 @@ def test_r013_property_staff_from_a_risk_area_is_kept_off_duty_test_or_no_test(t
 @pytest.mark.parametrize("category", STAFF[1:])
 def test_r001_who_has_work_to_do_here_comes_in_measured_and_with_a_code(category):
     expect(NORMAL, entering(category), "admit", rules="R001")
-    expect(NORMAL, entering(category, **HOT), "deny", rules="R006", tell="community")
+    expect(NORMAL, entering(category, **HOT), "deny", rules="R006 R185", tell=OFFICES)
 
 
 # ------------------------------------------------------------------ isolation, sealing, emergencies
@@ -360,4 +361,8 @@ def test_s4_a_pass_zone_without_an_index_is_the_instruments_word():
 
 def test_r022_who_was_released_from_observation_is_measured_on_leaving_too():
     expect(NORMAL, leaving("released"), "admit", rules="R022 R001")
-    expect(NORMAL, leaving("released", **UNMEASURED), "recheck", rules="R001")
+    expect(NORMAL, leaving("released", **UNMEASURED), "recheck", rules="R022 R017")
+
+
+def test_r206_staff_is_asked_to_tell_of_guests_at_home():
+    expect(NORMAL, entering("property_staff"), "admit", rules="R206 R014", say="declare_guests")

@@ -92,7 +92,7 @@ def test_every_option_says_what_there_are_words_for(option):
 
 
 def test_the_days_of_observation_are_those_of_the_documents():
-    assert list(OBSERVATION_DAYS) == [7, 14]
+    assert list(OBSERVATION_DAYS) == [7, 14, 28]
     assert {rule for rules in OBSERVATION_DAYS.values() for rule in rules} <= set(catalogue())
 
 

@@ -1,3 +1,5 @@
+import errno
+import math
 import os
 import pty
 import select
@@ -9,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatepost_hal.ports import Direction, PassRead, ReaderFault, ReaderFaultKind
-from gatepost_hal.readers.line import MAX_PASS_BYTES, LineFramer, LineReader
+from gatepost_hal.ports import Direction, PassRead, ReaderBack, ReaderFault, ReaderFaultKind
+from gatepost_hal.readers.line import MAX_PASS_BYTES, LineFramer, LineReader, LineSource
 from gatepost_hal.simulated.lane import SimulatedReader
 from gatepost_hal.simulated.world import SimulatedMailbox, World
 from gatepost_hal.system import SystemClock, ThreadMailbox
@@ -44,6 +46,8 @@ class PtyLine:
         clock = SystemClock()
         self._mailbox = ThreadMailbox(clock)
         device = Path(os.ttyname(far))
+        # A test that is kept from the processor between two pieces has sent no half pass.
+        options = {"half_read_s": LONG_ENOUGH_S, **options}
         self._reader = LineReader(device, clock=clock, mailbox=self._mailbox, **options)
         self._clock = clock
         until_s = clock.now_s() + LONG_ENOUGH_S
@@ -180,7 +184,11 @@ def test_a_missing_device_is_told_once_and_read_as_soon_as_it_is_there(tmp_path)
     tty.setraw(far)
     device.symlink_to(os.ttyname(far))
     os.write(near, b"PASS-1\n")
-    (read,) = mailbox.wait(clock.now_s() + LONG_ENOUGH_S)
+    events = []
+    while len(events) < 2:
+        events += mailbox.wait(clock.now_s() + LONG_ENOUGH_S)
+    back, read = events
+    assert isinstance(back, ReaderBack)
     assert read.credential == "PASS-1"
     reader.close()
     os.close(near)
@@ -227,6 +235,74 @@ def test_a_device_that_floods_is_slowed_down(tmp_path):
     assert len(events) == 3 * 8
     reader.close()
     os.close(flood)
+
+
+def test_a_plug_that_is_pulled_while_the_line_is_set_up_is_gone_like_any_other(monkeypatch):
+    near, far = pty.openpty()
+
+    def hung_up(*_arguments):
+        raise termios.error(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(termios, "tcsetattr", hung_up)
+    source = LineSource(
+        Path(os.ttyname(far)), direction=Direction.ENTRY, baud=9600, half_read_s=1.0
+    )
+    with pytest.raises(OSError, match="Input/output error"):
+        source.open()
+    for fd in (near, far):
+        os.close(fd)
+
+
+def test_half_a_line_is_told_and_dropped_when_nothing_follows():
+    line = PtyLine(half_read_s=0.01)
+    line.send(b"HALF")
+    (fault,) = line.events(1)
+    assert fault.kind is ReaderFaultKind.INCOMPLETE
+    assert "no line end within 0.01 s" in fault.detail
+    line.send(b"PASS-1\n")
+    assert told(line.events(1)) == ["PASS-1"]
+    line.close()
+
+
+@pytest.mark.parametrize(("options", "speed"), [({}, "B115200"), ({"baud": 9600}, "B9600")])
+def test_a_serial_line_has_the_speed_that_is_set_and_needs_no_carrier(options, speed):
+    line = PtyLine(**options)
+    line.send(b"PASS-1\n")
+    line.events(1)
+    _, _, cflag, _, in_speed, out_speed, _ = termios.tcgetattr(line._far)
+    assert (in_speed, out_speed) == (getattr(termios, speed),) * 2
+    assert cflag & termios.CLOCAL
+    line.close()
+
+
+def test_a_person_at_this_terminal_may_take_all_the_time(monkeypatch):
+    """Nothing is set there either: a technician types, and sees what."""
+    near, far = pty.openpty()
+    monkeypatch.setattr(os, "tcgetpgrp", lambda _fd: 1)
+    before = termios.tcgetattr(far)
+    source = LineSource(
+        Path(os.ttyname(far)), direction=Direction.ENTRY, baud=9600, half_read_s=1.0
+    )
+    fd, framer = source.open()
+    assert termios.tcgetattr(far) == before
+    framer.feed(b"PASS", 1.0)
+    assert framer.due_at_s == math.inf
+    for each in (fd, near, far):
+        os.close(each)
+
+
+@given(st.lists(st.binary(min_size=1, max_size=20), min_size=1, max_size=10))
+def test_half_a_line_is_never_part_of_a_pass_after_it_lapsed(pieces):
+    framer = LineFramer(half_read_s=1.0)
+    at_s = 0.0
+    for piece in pieces:
+        framer.feed(piece, at_s)
+        at_s += 5.0
+        if framer.due_at_s <= at_s:
+            framer.lapse(at_s)
+        assert framer.due_at_s == math.inf
+        (read,) = framer.feed(b"PASS-1\n", at_s)
+        assert (read.credential, read.at_s) == ("PASS-1", at_s)
 
 
 def test_a_credential_stays_out_of_logs():

@@ -73,6 +73,7 @@ class Ledger:
         self.problems: list[str] = []
         self.recoveries = self.verdicts = self.at_rest = 0
         self.states: dict[str, float] = {}  # the least that each must be
+        self._mount_failure = ""
         self._standing: list[list[str]] = [[]]
         self._kinds = {
             "durable": self._durable,
@@ -87,6 +88,11 @@ class Ledger:
         """Take one thing that the guest told; the verdict goes to `judge`."""
         if (kind := self._kinds.get(told["tell"])) is not None:
             kind(told)
+
+    def take_mount_failure(self) -> str:
+        """Return why the disk could not be mounted since the last call, "" if it could."""
+        failure, self._mount_failure = self._mount_failure, ""
+        return failure
 
     def receive(self, seq: int, digest: str, type_: str, data: Mapping[str, object]) -> None:
         """Take an event that the server received."""
@@ -126,7 +132,8 @@ class Ledger:
 
     def _mounted(self, told: Mapping[str, Any]) -> None:
         if told["failure"]:
-            self.problems.append(f"the disk cannot be mounted: {told['failure']}")
+            self._mount_failure = f"the disk cannot be mounted: {told['failure']}"
+            return
         self.recoveries += any("recovery" in line for line in told["kernel"])
         self.problems += [line for line in told["kernel"] if "error" in line.lower()]
 

@@ -126,17 +126,25 @@ def test_a_relay_is_at_rest_after_the_start(ledger, told, is_problem):
 
 
 @pytest.mark.parametrize(
-    ("failure", "line", "is_problem"),
+    ("line", "is_problem"),
     [
-        ("", "EXT4-fs (vda): recovery complete", False),
-        ("", "EXT4-fs error (device vda): bad header", True),
-        ("mount: wrong fs type", "EXT4-fs (vda): mounted", True),
+        ("EXT4-fs (vda): recovery complete", False),
+        ("EXT4-fs error (device vda): bad header", True),
     ],
 )
-def test_a_disk_that_is_broken_is_a_problem(ledger, failure, line, is_problem):
-    ledger.take({"tell": "mounted", "failure": failure, "kernel": [line]})
+def test_a_disk_that_is_broken_is_a_problem(ledger, line, is_problem):
+    ledger.take({"tell": "mounted", "failure": "", "kernel": [line]})
     assert bool(ledger.problems) == is_problem
     assert ledger.recoveries == ("recovery" in line)
+    assert ledger.take_mount_failure() == ""
+
+
+def test_a_disk_that_is_not_mounted_is_told_once_to_who_mends_it(ledger):
+    line = "EXT4-fs (vda): error loading journal"
+    ledger.take({"tell": "mounted", "failure": "mount: needs cleaning", "kernel": [line]})
+    assert ledger.problems == []
+    assert "needs cleaning" in ledger.take_mount_failure()
+    assert ledger.take_mount_failure() == ""
 
 
 def test_what_was_found_in_the_guest_counts(ledger):

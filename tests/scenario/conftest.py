@@ -51,7 +51,8 @@ def config(tmp_path):
         '[sensor]\ncalibration = "factory"\nsupply_v = 3.0\nwarm_up_s = 0\n'
         '[link]\nbroker_host = "127.0.0.1"\nbroker_port = 1\n'
         f'[paths]\ngate_dir = "{tmp_path}/gate"\nlink_dir = "{tmp_path}/link"\n'
-        f'run_dir = "{tmp_path}/run"\nroster = "{tmp_path}/roster.csv"\n'
+        f'run_dir = "{tmp_path}/run"\nroster = "{tmp_path}/roster.db"\n'
+        f'roster_key = "{tmp_path}/roster.key"\n'
         f'calibration_dir = "{tmp_path}/calibration"\n'
     )
     return path

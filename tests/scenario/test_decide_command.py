@@ -279,7 +279,7 @@ def test_a_wrong_site_file_ends_with_status_2_before_anything_is_decided(site):
     status, out, err = gatepost(*command, facts=json.dumps(RESIDENT))
     assert (status, out) == (2, "")
     assert err == (
-        f"gatepost: {file}:2: [limits] index_c = 50: must be a number of degrees Celsius from 37 "
+        f"gatepost: {file}:2: [limits] index_c = 50: must be a number of degrees Celsius from 36 "
         "to 42, without quotes or a unit.\n"
         f"gatepost: {file}:3: [limits] quota_days = 0: must be a whole number of days from 1 to "
         "30, without quotes or a unit.\n"

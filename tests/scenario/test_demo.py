@@ -182,7 +182,7 @@ def test_sigterm_ends_the_simulated_gate_in_good_order(config):
         process.terminate()
         _, log = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 0
-    assert "roster.csv" in log  # a gate without a roster starts, and says so
+    assert "roster.db" in log  # a gate without a roster starts, and says so
 
 
 def of_demo(folder):

@@ -13,6 +13,7 @@ from gatepost_services.contract.events import decode
 from gatepost_services.journal import Journal, JournalError, JournalLate, JournalReader
 
 from .life import MemoryLog
+from .rosters import import_roster
 
 WELL_C = 34.0
 DEADLINE_S = 2.0
@@ -230,7 +231,7 @@ class Stall:
 def wired(make_stage, config, monkeypatch):
     """Make a stage whose gate is the one that `gatepost run` wires up, on a disk that may stall."""
     config.write_text(config.read_text() + "[journal]\nappend_deadline_s = 1.0\n")
-    (config.parent / "roster.csv").write_text("credential,subject,category\nKNOWN,anna,resident\n")
+    import_roster(config.parent, "credential,subject,category\nKNOWN,anna,resident\n")
     settings, stall = load(config), Stall(monkeypatch)
 
     @contextmanager

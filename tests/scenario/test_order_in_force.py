@@ -19,6 +19,8 @@ from gatepost_config.load import parse
 from gatepost_config.regimes import path_of
 from gatepost_hal.ports import Direction, InputName, PassRead, ReaderFault, ReaderFaultKind
 
+from .rosters import import_roster
+
 SITE = '[choices]\nunknown_code = "admit"\n'
 DATED = """
 [window]
@@ -55,7 +57,11 @@ def settings(tmp_path):
         raw = {
             "gate": {"site": "s", "name": "north"},
             "link": {"broker_host": "localhost"},
-            "paths": {"gate_dir": str(tmp_path), "roster": str(tmp_path / "roster.csv")},
+            "paths": {
+                "gate_dir": str(tmp_path),
+                "roster": str(tmp_path / "roster.db"),
+                "roster_key": str(tmp_path / "roster.key"),
+            },
             "regime": regime,
         }
         return parse(raw, path=tmp_path / "gatepost.toml")
@@ -258,8 +264,7 @@ def test_a_roster_that_cannot_be_read_holds_nobody_in(asking):
 def test_the_roster_says_the_category_and_that_the_pass_is_valid(
     word, category, settings, tmp_path
 ):
-
-    (tmp_path / "roster.csv").write_text("credential,subject,category\nP,anna,resident\n")
+    import_roster(tmp_path, "credential,subject,category\nP,anna,resident\n")
     with ExitStack() as closing:
         passes = Passes(settings(""), april(1), "boot", closing)
         facts = passes.known(Holder("anna", word), Direction.ENTRY)

@@ -11,6 +11,7 @@ from gatepost_config.load import load
 from gatepost_hal.gpio import ALARM_REST_S
 from gatepost_hal.ports import Direction, InputName
 
+from .rosters import import_roster
 from .stage import WELL_C
 
 ROSTER = "credential,subject,category,mark\nKNOWN,anna,resident,\nTHREAT,anna,resident,duress\n"
@@ -19,7 +20,7 @@ ROSTER = "credential,subject,category,mark\nKNOWN,anna,resident,\nTHREAT,anna,re
 @pytest.fixture
 def site(stage, config, tmp_path):
     """A stage whose gate is started with real passes; `start` is a restart of all of it."""
-    (tmp_path / "roster.csv").write_text(ROSTER)
+    import_roster(tmp_path, ROSTER)
     config.write_text(config.read_text() + '[passback]\nmode = "timed"\nwindow_s = 600\n')
     with ExitStack() as closing:
 

@@ -301,7 +301,7 @@ def test_as_markdown_it_has_headings_and_lists_and_the_same_words(site, explaine
     markdown, _ = explained("normal", "--site", site, "--markdown")
     assert markdown.startswith("# Normal control (normal)\n\n- from 000, 001, 003/4\n")
     assert markdown.endswith(")\n")
-    assert "\n## Coming in\n\n### resident, tenant, guardian [normal.toml:" in markdown
+    assert "\n## Coming in\n\n### resident, tenant [normal.toml:" in markdown
     assert "\n- temperature is looked at (R001 R017)\n  - no measurement (unmeasured): " in markdown
     plain = re.sub(r"^ *(#+|-) ", "", markdown, flags=re.MULTILINE).replace("\\", "")
     without_lines = re.sub(r"\s[=-]{4,}\s", " ", words)

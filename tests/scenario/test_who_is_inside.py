@@ -11,6 +11,8 @@ from gatepost_config.load import load
 from gatepost_hal.ports import Direction
 from gatepost_hal.simulated.world import World
 
+from .rosters import import_roster
+
 WORKERS = [f"w{number}" for number in range(1, 6)]
 ROSTER = "credential,subject,category\n" + "".join(
     f"P-{subject},{subject},{category}\n"
@@ -22,7 +24,7 @@ WITH_EXIT = '[reader]\nexit_device = "/dev/exit"\n'
 @pytest.fixture
 def start(config, tmp_path):
     """Make the passes of a gate under an order, as after each start."""
-    (tmp_path / "roster.csv").write_text(ROSTER)
+    import_roster(tmp_path, ROSTER)
     text = config.read_text()
     with ExitStack() as closing:
 

@@ -11,13 +11,15 @@ from gatepost_config.load import load
 from gatepost_hal.ports import Direction
 from gatepost_hal.simulated.world import World
 
+from .rosters import import_roster
+
 ROSTER = "credential,subject,category,mark\nP1,anna,resident,\nP2,anna,resident,duress\n"
 
 
 @pytest.fixture
 def site(config, tmp_path):
     """Make the passes of a gate, as after each start; `world` is its clock."""
-    (tmp_path / "roster.csv").write_text(ROSTER)
+    import_roster(tmp_path, ROSTER)
     text = config.read_text()
     with ExitStack() as closing:
 
@@ -108,7 +110,7 @@ def test_a_file_that_cannot_be_had_is_a_fault_and_memory_does_its_work(site):
 
 
 def test_a_roster_that_cannot_be_used_makes_every_pass_unknown(site):
-    (site.folder / "roster.csv").write_text("nonsense\n")
+    (site.folder / "roster.db").write_text("nonsense\n" * 100)
     passes = site.start("")
-    assert "header" in passes.faults[Fault.ROSTER]
+    assert "gatepost roster import" in passes.faults[Fault.ROSTER]
     assert passes.look_up("P1") is None

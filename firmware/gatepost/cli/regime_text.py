@@ -95,6 +95,10 @@ def _frame(settings: RegimeSettings) -> Iterator[Line]:
     which = "all" if ALL_GATES in entrances.open else ", ".join(entrances.open)
     place = _place(settings, "entrances.open")
     yield Line(f"entrances that are open: {which}{_rules(entrances.rules)} {place}", 1)
+    for area, counts_from in settings.areas.items():
+        place = _place(settings, f"areas.{area}")
+        words = f"risk area: {area}, by a stay that ended at {_instant(counts_from)} or after it"
+        yield Line(f"{words}{_rules(('R050', 'R060'))} {place}", 1)
     yield Line("Limits", 1, is_heading=True)
     for key in settings.limits.__struct_fields__:
         value = getattr(settings.limits, key)
@@ -236,11 +240,14 @@ def _wrapped(words: str, first: str, later: str) -> list[str]:
 
 _FOUND = {
     Finding.ISOLATED: "on the list of those who must stay at home",
+    Finding.RELEASE_DUE: "the same, and the days of observation are over; besides that",
+    Finding.REFUSES_OBSERVATION: "the same, and refuses to stay there; besides that",
     Finding.MASK_UNKNOWN: "nobody sees whether a mask is worn",
     Finding.NO_MASK: "seen without a mask",
     Finding.UNMEASURED: "no measurement",
     Finding.NEAR_LIMIT: "too near to the limit to tell",
     Finding.HOT: "above the limit",
+    Finding.REFUSES_MEASURING: "no measurement, because it is refused; besides that",
     Finding.CODE_UNKNOWN: "no health code, unverified, or too old",
     Finding.CODED: "a yellow or red code or card",
     Finding.CODED_TESTED: "the same, with a recent negative test",
@@ -248,6 +255,7 @@ _FOUND = {
     Finding.RISK_AREA: "from a risk area",
     Finding.RISK_AREA_TESTED: "from a risk area, with a recent negative test",
     Finding.NO_TEST: "no valid test",
+    Finding.REFUSES_PROOF: "no proof, because it is refused; besides that",
     Finding.NO_PASS: "no pass, or nobody could verify it",
     Finding.BAD_PASS: "a pass that is not valid",
     Finding.UNREGISTERED: "not registered",

@@ -58,6 +58,14 @@ class Mask(Enum):
     UNKNOWN = "unknown"
 
 
+class Refusal(Enum):
+    """What somebody refuses, after having been reminded (R027, R036, R119)."""
+
+    MEASURING = "measuring"
+    PROOF = "proof"  # a code, a card, or a test
+    OBSERVATION = "observation"  # to stay at home, by order
+
+
 class ProofKind(Enum):
     """What a test proof says."""
 
@@ -78,6 +86,13 @@ class Pass(NamedTuple):
     id: str
     household: str | None = None
     valid: bool | None = None
+
+
+class Stay(NamedTuple):
+    """A stay in an area, and when it ended. What an area is called, the regime says."""
+
+    area: str
+    ended: datetime
 
 
 class DatedCode(NamedTuple):
@@ -110,10 +125,13 @@ class Facts:
     household_last_exit: datetime | None = None  # None: none that anybody knows of
     vouchers: int = 0  # outings that the household was given beyond its turn
     isolated: bool = False  # on the list of those who must stay at home
+    isolated_since: datetime | None = None  # None: nobody has said since when
     registered: bool | None = None
     escort: str | None = None  # the pass id of whoever brings the person in
     risk_area_days: int | None = None  # since they were last in a risk area
+    stays: tuple[Stay, ...] = ()  # where they are known to have been
     mask: Mask = Mask.UNKNOWN
     works_inside: int | None = None  # workers inside, without this one
     people_inside: int | None = None
+    refused: frozenset[Refusal] = frozenset()
     now: datetime | None = None

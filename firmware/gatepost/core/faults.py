@@ -24,6 +24,7 @@ class Fault(Enum):
     READER = "reader"  # the pass reader is gone
     EXIT_READER = "exit_reader"
     ROSTER = "roster"  # nobody knows which passes are known
+    ROSTER_STALE = "roster_stale"  # nobody has said for long which passes are known
     REGIME = "regime"  # the order that is set cannot be used
     DISINFECTION = "disinfection"  # what people touch here is due (R220)
     JOURNAL = "journal"  # events cannot be written
@@ -75,7 +76,11 @@ FAULTS = {
     ),
     Fault.ROSTER: Consequence(
         "every pass is unknown, so entry refuses; exit (free for all) and fire work",
-        "mend the roster file and restart the gate",
+        "bring the whole roster in: gatepost roster import; the gate follows by itself",
+    ),
+    Fault.ROSTER_STALE: Consequence(
+        "none for whom it knows; who came since is unknown, and who went is still known",
+        "see that the link reaches the server, or bring a newer one in: gatepost roster import",
     ),
     Fault.REGIME: Consequence(
         "the last good order stays in force; without one, normal control",

@@ -3,11 +3,11 @@
 None is: in order. A check says what it sees; what follows from that is the regime's.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta, tzinfo
 from typing import NamedTuple
 
-from gatepost.core.facts import Category, Code, DatedCode, Facts, Mask, ProofKind
+from gatepost.core.facts import Category, Code, DatedCode, Facts, Mask, ProofKind, Refusal
 from gatepost.core.regime import Check, Finding, Limits
 from gatepost.core.screening import Zone
 
@@ -17,6 +17,7 @@ class Site(NamedTuple):
 
     limits: Limits
     zone: tzinfo
+    areas: Mapping[str, datetime] = {}
 
 
 Found = Finding | None
@@ -75,12 +76,23 @@ def _code(dated: DatedCode, unknown: Finding, facts: Facts, site: Site) -> Found
 
 
 def _risk_area(facts: Facts, site: Site) -> Found:
-    days = facts.risk_area_days
+    days = _days_since_risk_area(facts, site)
     if days is None and facts.category is Category.RETURNED_RESIDENT:
         days = 0  # it is what the category says
     if days is None or days > site.limits.look_back_days:
         return None
     return Finding.RISK_AREA_TESTED if _has_long_test(facts, site) else Finding.RISK_AREA
+
+
+def _days_since_risk_area(facts: Facts, site: Site) -> int | None:
+    """Return the fewest days that anything speaks of; without a clock a stay has just ended."""
+    known = [] if facts.risk_area_days is None else [facts.risk_area_days]
+    for area, ended in facts.stays:
+        since = site.areas.get(area)
+        if since is not None and ended >= since:
+            days = 0 if facts.now is None else _days_between(ended, facts.now, site.zone)
+            known.append(max(days, 0))
+    return min(known, default=None)
 
 
 def _has_long_test(facts: Facts, site: Site) -> bool:
@@ -121,9 +133,9 @@ def _escort(facts: Facts, _: Site) -> Found:
 
 def _quota(facts: Facts, site: Site) -> Found:
     """One person of a household every so many days, counted in days of the site (R065)."""
-    if facts.shown is None or facts.shown.household is None:
-        return Finding.NO_HOUSEHOLD
     last = facts.household_last_exit
+    if last is None and (facts.shown is None or facts.shown.household is None):
+        return Finding.NO_HOUSEHOLD
     if last is None or facts.vouchers > 0:
         return None
     if facts.now is None or last > facts.now:
@@ -161,22 +173,45 @@ def _day(instant: datetime, zone: tzinfo) -> date:
         return instant.date()
 
 
+def besides(finding: Finding, facts: Facts, limits: Limits) -> Found:
+    """Return what comes with a finding, as one more: it never takes the finding's place."""
+    if finding is Finding.ISOLATED and Refusal.OBSERVATION in facts.refused:
+        return Finding.REFUSES_OBSERVATION
+    if finding is Finding.ISOLATED:
+        since, now = facts.isolated_since, facts.now
+        is_over = since and now and now - since >= timedelta(days=limits.observation_days)
+        return Finding.RELEASE_DUE if is_over else None
+    if finding is Finding.UNMEASURED and Refusal.MEASURING in facts.refused:
+        return Finding.REFUSES_MEASURING
+    if finding in _UNPROVEN and Refusal.PROOF in facts.refused:
+        return Finding.REFUSES_PROOF
+    return None
+
+
 class Entry(NamedTuple):
-    """A check's function, and all that it can find."""
+    """A check's function, and all that it can find, with what comes besides."""
 
     look: Callable[[Facts, Site], Found]
     findings: tuple[Finding, ...]
 
 
-_CODED = (Finding.CODED, Finding.CODED_TESTED)
+_UNPROVEN = (Finding.CODE_UNKNOWN, Finding.TRIP_UNKNOWN, Finding.NO_TEST)
+_ISOLATED = (Finding.ISOLATED, Finding.RELEASE_DUE, Finding.REFUSES_OBSERVATION)
+_MEASURED = (
+    Finding.UNMEASURED,
+    Finding.NEAR_LIMIT,
+    Finding.HOT,
+    Finding.REFUSES_MEASURING,
+)
+_CODED = (Finding.CODED, Finding.CODED_TESTED, Finding.REFUSES_PROOF)
 CHECKS = {
-    Check.ISOLATION: Entry(_isolation, (Finding.ISOLATED,)),
+    Check.ISOLATION: Entry(_isolation, _ISOLATED),
     Check.MASK: Entry(_mask, (Finding.MASK_UNKNOWN, Finding.NO_MASK)),
-    Check.TEMPERATURE: Entry(_temperature, (Finding.UNMEASURED, Finding.NEAR_LIMIT, Finding.HOT)),
+    Check.TEMPERATURE: Entry(_temperature, _MEASURED),
     Check.HEALTH_CODE: Entry(_health_code, (Finding.CODE_UNKNOWN, *_CODED, Finding.NO_CLOCK)),
     Check.TRIP_CARD: Entry(_trip_card, (Finding.TRIP_UNKNOWN, *_CODED, Finding.NO_CLOCK)),
     Check.RISK_AREA: Entry(_risk_area, (Finding.RISK_AREA, Finding.RISK_AREA_TESTED)),
-    Check.TEST: Entry(_test, (Finding.NO_TEST, Finding.NO_CLOCK)),
+    Check.TEST: Entry(_test, (Finding.NO_TEST, Finding.REFUSES_PROOF, Finding.NO_CLOCK)),
     Check.PASS: Entry(_pass, (Finding.NO_PASS, Finding.BAD_PASS)),
     Check.REGISTERED: Entry(_registered, (Finding.UNREGISTERED,)),
     Check.ESCORT: Entry(_escort, (Finding.NO_ESCORT,)),

@@ -60,6 +60,27 @@ _TEXTS = {
     "see_doctor": ("请前往就近的发热门诊", "Please see the nearest fever clinic"),
     "off_duty": ("今天请勿上岗，请就医", "Please do not go on duty today; see a doctor"),
     "go_out_less": ("请减少外出", "Please go out no more than you must"),
+    "avoid_areas": (
+        "请佩戴口罩，勿前往疫情地区",
+        "Please wear a mask, and keep away from risk areas",
+    ),
+    "declare_stay": (
+        "请向社区登记、申报行程并做核酸检测",
+        "Please register with the community, say where you were, and be tested",
+    ),
+    "wear_armband": ("值守请佩戴袖标", "On duty, please wear your armband"),
+    "declare_guests": (
+        "家中如有外来人员，请告知办公室",
+        "Tell the office if somebody from elsewhere is in your home",
+    ),
+    "stay_in_cab": (
+        "请司机留在车内，由工作人员卸货",
+        "Drivers stay in their cab; staff unloads",
+    ),
+    "cooperate": (
+        "请配合测温和查验，否则不能通行",
+        "Please help us measure and check; without it nobody can pass",
+    ),
     "stay_home": (
         "目前请留在家中，需要帮助请联系社区",
         "Please stay at home for now; the community helps if you need something",

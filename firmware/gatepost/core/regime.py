@@ -5,7 +5,7 @@ a check leads to. Who reads `Regime.rows` sees the order; there is nothing else 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from enum import Enum, IntEnum
 from typing import NamedTuple
@@ -57,11 +57,14 @@ class Finding(Enum):
     """What a check can find that is not simply in order."""
 
     ISOLATED = "isolated"
+    RELEASE_DUE = "release_due"  # isolated, and the days of observation are over
+    REFUSES_OBSERVATION = "refuses_observation"
     MASK_UNKNOWN = "mask_unknown"
     NO_MASK = "no_mask"
     UNMEASURED = "unmeasured"
     NEAR_LIMIT = "near_limit"
     HOT = "hot"
+    REFUSES_MEASURING = "refuses_measuring"
     CODE_UNKNOWN = "code_unknown"  # none, unverified, or too old
     CODED = "coded"  # the code or the card is yellow or red
     CODED_TESTED = "coded_tested"  # the same, with a recent negative test
@@ -69,6 +72,7 @@ class Finding(Enum):
     RISK_AREA = "risk_area"
     RISK_AREA_TESTED = "risk_area_tested"
     NO_TEST = "no_test"
+    REFUSES_PROOF = "refuses_proof"
     NO_PASS = "no_pass"
     BAD_PASS = "bad_pass"
     UNREGISTERED = "unregistered"
@@ -116,6 +120,7 @@ class Limits(NamedTuple):
     test_hours: float = 48.0
     long_test_days: int = 7  # what a yellow or red code, or a risk area, asks for
     look_back_days: int = 14
+    observation_days: int = 14  # after which an isolation is due to be ended
     quota_days: int = 2
     works_inside: int = 4
     code_hours: float = 0.0
@@ -137,7 +142,10 @@ _OPEN = Window()
 
 @dataclass(frozen=True, slots=True)
 class Regime:
-    """One order, resolved for one site. Days are days of `zone`."""
+    """One order, resolved for one site. Days are days of `zone`.
+
+    Of `areas` a stay counts that ended at the instant given there, or after it (R060).
+    """
 
     name: str
     rows: Mapping[tuple[Direction, Category], Row]
@@ -146,6 +154,7 @@ class Regime:
     window: Window = _OPEN
     entrance_open: bool = True
     entrance_rules: tuple[str, ...] = ()
+    areas: Mapping[str, datetime] = field(default_factory=dict)  # risk areas, and since when
 
     @property
     def measures_leavers(self) -> bool:

@@ -5,12 +5,12 @@ counts, and the decision names the rules that made it. Which rules there are sta
 catalogue (`gatepost rules coverage`), which of them are an order's in its regime file.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from gatepost.core.facts import Category, Facts
-from gatepost.core.findings import CHECKS, Site
-from gatepost.core.regime import Finding, Notice, Outcome, Regime, Treatment
+from gatepost.core.findings import CHECKS, Site, besides
+from gatepost.core.regime import Finding, Limits, Notice, Outcome, Regime, Row, Treatment
 from gatepost_hal.ports import Direction
 
 # What is said where a treatment says nothing of its own: keys of `gatepost.core.prompts`.
@@ -23,6 +23,7 @@ _SAY = {
     Outcome.DENY: "no_entry",
 }
 
+_REFUSALS = (Finding.REFUSES_MEASURING, Finding.REFUSES_PROOF)
 _OURS = ("ours",)  # where a regime names no rule for what it does
 
 
@@ -68,15 +69,26 @@ def decide(facts: Facts, regime: Regime) -> Decision:
             regime=regime.name,
         )
     row = regime.rows[facts.direction, facts.category]
-    site = Site(regime.limits, regime.zone)
+    site = Site(regime.limits, regime.zone, regime.areas)
     steps = [_Applied(row.base, None)]
     for check, rules in row.checks:
         finding = CHECKS[check].look(facts, site)
         if finding is None:
             steps.append(_Applied(Treatment(Outcome.ADMIT, rules), None))
         else:
-            steps.append(_Applied(_treatment(row.treatments[finding], facts), finding))
+            steps += _of_finding(finding, row, facts, regime.limits)
     return _decided(steps, facts.direction, regime.name)
+
+
+def _of_finding(finding: Finding, row: Row, facts: Facts, limits: Limits) -> Iterator[_Applied]:
+    """Yield what a finding leads to, after what comes with it and says more of the same."""
+    treatment = _treatment(row.treatments[finding], facts)
+    more = besides(finding, facts, limits)
+    # Who is let through without what they refuse has refused nothing.
+    is_idle = more in _REFUSALS and treatment.outcome.releases
+    if more is not None and not is_idle:
+        yield _Applied(_treatment(row.treatments[more], facts), more)
+    yield _Applied(treatment, finding)
 
 
 def _treatment(treatment: Treatment, facts: Facts) -> Treatment:

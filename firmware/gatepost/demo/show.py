@@ -15,6 +15,8 @@ from gatepost_services.contract.events import WireEvent, events_topic
 from gatepost_services.hub.subscriber import Subscriber
 from gatepost_services.hub.tally import TallySnapshot
 from gatepost_services.journal import JournalReader, JournalUnavailable
+from gatepost_services.roster import RosterKey, Row
+from gatepost_services.roster.writer import RosterWriter, Whole
 
 # That of the thermal camera that the readings come from (`make bench`), and what 5 cm cost.
 _OFFSET_C = 2.55
@@ -220,9 +222,12 @@ class Demo:
     def _write_folder(self) -> Path:
         for name in ("gate", "link", "run/gate", "run/link"):
             (self._folder / name).mkdir(parents=True, exist_ok=True)
-        rows = [f"{who.credential},{who.subject},resident" for who in people(self._count, seed=0)]
-        roster = self._folder / "roster.csv"
-        roster.write_text("\n".join(("credential,subject,category", *rows, "")), encoding="utf-8")
+        roster, roster_key = self._folder / "roster.db", self._folder / "roster.key"
+        key = RosterKey.load_or_make(roster_key)
+        known = people(self._count, seed=0)
+        rows = [Row(key.digest(who.credential), who.subject, "resident") for who in known]
+        with RosterWriter.open(roster, key) as writer:
+            writer.replace(Whole(rows, int(time.time())))
         config = self._folder / "gatepost.toml"
         config.write_text(
             f'[gate]\nsite = "{self._site}"\nname = "lane-1"\n\n'
@@ -232,7 +237,8 @@ class Demo:
             f'mqtt_version = "{self._address.protocol}"\nreconnect_max_s = 1.0\n\n'
             f"[paths]\ngate_dir = {_toml(self._folder / 'gate')}\n"
             f"link_dir = {_toml(self._folder / 'link')}\n"
-            f"run_dir = {_toml(self._folder / 'run')}\nroster = {_toml(roster)}\n",
+            f"run_dir = {_toml(self._folder / 'run')}\n"
+            f"roster = {_toml(roster)}\nroster_key = {_toml(roster_key)}\n",
             encoding="utf-8",
         )
         return config

@@ -36,6 +36,7 @@ from gatepost_hal.ports import (
     InputChanged,
     InputName,
     PassRead,
+    ReaderBack,
     ReaderFault,
     ReaderFaultKind,
     Reading,
@@ -64,6 +65,8 @@ _EVACUATED = ("fire.cleared", "emergency.cleared")
 # What is kept over a restart. Not maintenance: a power cut in its middle must end it.
 _KEPT = frozenset({Standing.LOCKDOWN, Standing.CLOSURE})
 _READER_FAULTS = {Direction.ENTRY: Fault.READER, Direction.EXIT: Fault.EXIT_READER}
+# Nobody is held in by a roster that cannot be read, nor by a reader inside that is gone.
+_ASK_NOBODY = frozenset({Fault.ROSTER, Fault.EXIT_READER})
 
 
 def _is_less_urgent(event: HardwareEvent) -> bool:
@@ -91,9 +94,8 @@ class Gate:
         self._recorder = Recorder(log, hardware.clock, surroundings.ring, self._is_urgent)
         self._stage = Stage(hardware, surroundings.is_quiet)
         self._known_faults = known_faults
-        # Nobody is held in by a roster that cannot be read (nor by a reader that is gone, below).
-        self._asks_leavers = policy.exits_by_pass and Fault.ROSTER not in known_faults
-        self._policy = replace(policy, exits_by_pass=self._asks_leavers)
+        self._asks_leavers = policy.exits_by_pass
+        self._ask_leavers(known_faults)
         now_s = hardware.clock.now_s()
         self._phases = Phases(now_s)
         self._found_until_s: float | None = None
@@ -177,7 +179,7 @@ class Gate:
         match event:
             case PassRead(at_s=at_s, credential=credential, direction=direction):
                 self._recorder.cleared(_READER_FAULTS[direction], at_s)
-                self._ask_leavers(direction, is_there=True)
+                self._ask_leavers(self._recorder.standing)
                 self._passes_read += 1
                 holder = self._around.look_up(credential)
                 enters = holder is not None and direction is Direction.ENTRY
@@ -186,7 +188,10 @@ class Gate:
                 self._feed(PassShown(at_s, holder, direction, objection, known))
             case ReaderFault(at_s=at_s, kind=ReaderFaultKind.GONE, detail=detail):
                 self._recorder.raised(_READER_FAULTS[event.direction], at_s, detail)
-                self._ask_leavers(event.direction, is_there=False)
+                self._ask_leavers(self._recorder.standing)
+            case ReaderBack(at_s=at_s, direction=direction):
+                self._recorder.cleared(_READER_FAULTS[direction], at_s)
+                self._ask_leavers(self._recorder.standing)
             case ReaderFault(at_s=at_s, direction=direction):
                 # Not a pass of anybody: the person is told as for any unknown one.
                 self._feed(PassShown(at_s, None, direction))
@@ -200,10 +205,10 @@ class Gate:
                 if name is not InputName.STAFF_RELEASE or not self._is_found(event.at_s):
                     self._feed(event)
 
-    def _ask_leavers(self, direction: Direction, *, is_there: bool) -> None:
-        """Let out by the button while the reader inside is gone: nobody could show a pass."""
-        asks = self._asks_leavers and is_there
-        if direction is Direction.EXIT and asks is not self._policy.exits_by_pass:
+    def _ask_leavers(self, standing: Iterable[Fault]) -> None:
+        """Ask who leaves for a pass, where the site says so and somebody could show one."""
+        asks = self._asks_leavers and _ASK_NOBODY.isdisjoint(standing)
+        if asks is not self._policy.exits_by_pass:
             self._policy = replace(self._policy, exits_by_pass=asks)
 
     def _is_found(self, at_s: float) -> bool:
@@ -342,12 +347,18 @@ class Gate:
             self._next_housekeeping_at_s = now_s + _HOUSEKEEPING_S
             self._recorder.keep_house(self._around.acknowledged_seq)
             self._follow_regime(now_s)
+            self._follow_roster()
             self._remind()
 
     def _remind(self) -> None:
         regime = self._policy.regime
         a_day = 0 if regime is None else regime.limits.disinfections_a_day
         self._told_of(Fault.DISINFECTION, self._around.disinfection_due(a_day))
+
+    def _follow_roster(self) -> None:
+        for fault, detail in self._around.roster_faults().items():
+            self._told_of(fault, detail)
+        self._ask_leavers(self._recorder.standing)
 
     def _follow_regime(self, now_s: float) -> None:
         """Take over the order that is in force by now, and its limit with it."""

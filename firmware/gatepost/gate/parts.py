@@ -5,6 +5,7 @@ from typing import NamedTuple, Protocol
 
 from gatepost.core.events import Holder, Json, Tested, Verb
 from gatepost.core.facts import Facts
+from gatepost.core.faults import Fault
 from gatepost.core.offset import Offset
 from gatepost.core.passback import Objection
 from gatepost.core.regime import Regime
@@ -96,3 +97,5 @@ class Surroundings(NamedTuple):
     keep_standing: Callable[[frozenset[Standing]], str | None]
     is_quiet: Callable[[], bool]  # whether it is the time of day for ticks
     notify: Callable[[str], None]  # tells the service manager, e.g. "WATCHDOG=1"
+    # What is wrong with the roster by now, None for a fault that is over.
+    roster_faults: Callable[[], Mapping[Fault, str | None]] = dict

@@ -15,6 +15,8 @@ from gatepost.core.facts import (
     Pass,
     Proof,
     ProofKind,
+    Refusal,
+    Stay,
 )
 from gatepost.core.screening import Zone
 from gatepost_hal.ports import Direction
@@ -54,6 +56,11 @@ class _Pass(_Object, frozen=True):
     valid: bool | None = None
 
 
+class _Stay(_Object, frozen=True):
+    area: _Id
+    until_utc: datetime
+
+
 class _Facts(_Object, frozen=True):
     direction: Literal["entry", "exit"]
     category: Category
@@ -69,12 +76,15 @@ class _Facts(_Object, frozen=True):
     household_last_exit_utc: datetime | None = None
     vouchers: _Count = 0
     isolation: bool | None = None
+    isolation_since_utc: datetime | None = None
     registered: bool | None = None
     escort: _Id | None = None
     risk_area_days: _Count | None = None
+    stays: list[_Stay] = []
     mask: Literal["worn", "not_worn", "yes", "no", "unknown"] | None = None
     works_inside: _Count | None = None
     people_inside: _Count | None = None
+    refused: list[Refusal] = []
     now_utc: datetime | None = None
 
 
@@ -113,15 +123,23 @@ def _facts(raw: _Facts) -> Facts:
         shown=None if shown is None else Pass(shown.id, shown.household, shown.valid),
         household_last_exit=_utc(raw.household_last_exit_utc),
         vouchers=raw.vouchers,
-        isolated=bool(raw.isolation),
+        isolated=_is_isolated(raw),
+        isolated_since=_utc(raw.isolation_since_utc),
         registered=raw.registered,
         escort=raw.escort,
         risk_area_days=raw.risk_area_days,
+        stays=tuple(Stay(stay.area, _sure(stay.until_utc)) for stay in raw.stays),
         mask=_MASKS[raw.mask],
         works_inside=raw.works_inside,
         people_inside=raw.people_inside,
+        refused=frozenset(raw.refused),
         now=_utc(raw.now_utc),
     )
+
+
+def _is_isolated(raw: _Facts) -> bool:
+    """Return what is said; since when somebody is says it as well, unless it is denied."""
+    return raw.isolation_since_utc is not None if raw.isolation is None else raw.isolation
 
 
 def _utc(instant: datetime | None) -> datetime | None:

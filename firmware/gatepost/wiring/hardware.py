@@ -8,11 +8,11 @@ from typing import NamedTuple
 from gatepost.core.faults import Fault
 from gatepost.gate import Hardware
 from gatepost.wiring import thermometer
+from gatepost.wiring.readers import open_readers
 from gatepost_config.settings import NOTHING, Pins, Settings
 from gatepost_hal.announcers import AlsaSpeaker, TerminalDisplay
 from gatepost_hal.gpio import GpioLane, LanePins, lgpio_factory
 from gatepost_hal.ports import Announcer, Direction, InputName, Lamp, Prompt, Watchdog
-from gatepost_hal.readers.line import LineReader
 from gatepost_hal.system import SystemClock, ThreadMailbox, ThreadSampler, ThreadTimer
 from gatepost_hal.watchdog import HardwareWatchdog, WatchdogError
 
@@ -90,14 +90,7 @@ def real_hardware(settings: Settings) -> Iterator[Equipment]:
         # Not closed here: its thread may be in the middle of a transfer, and the process ends.
         sampler = ThreadSampler(thermometer.driver(settings, clock), mailbox)
         closing.callback(sampler.close)
-        readers = {
-            Direction.ENTRY: settings.reader.device,
-            Direction.EXIT: settings.reader.exit_device,
-        }
-        for direction, device in readers.items():
-            if device != NOTHING:
-                reader = LineReader(device, clock=clock, mailbox=mailbox, direction=direction)
-                closing.callback(reader.close)
+        open_readers(settings.reader, clock=clock, mailbox=mailbox, closing=closing)
         faults: dict[Fault, str] = {}
         yield Equipment(
             Hardware(

@@ -101,6 +101,7 @@ def gate(
                 keep_standing=store.keep,
                 is_quiet=_quiet(settings.signals.quiet_hours, hardware.clock),
                 notify=notify,
+                roster_faults=passes.roster_faults,
             ),
             standing=store.load(),
             known_faults={**known_faults, **passes.faults, **orders.faults, **store.faults},

@@ -3,8 +3,10 @@
 import logging
 import math
 from collections import Counter
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from gatepost.core.events import Holder
 from gatepost.core.facts import Category, Facts, Pass
@@ -22,9 +24,10 @@ from gatepost.core.passback import (
 from gatepost.wiring.trusted_clock import trusted_now
 from gatepost_config.settings import NOTHING, Settings
 from gatepost_hal.ports import Clock, Direction
-from gatepost_services.roster import Roster, RosterError
+from gatepost_services.roster import DamagedError, Person, Roster, RosterError, State
 from gatepost_services.whereabouts import Row, Whereabouts, WhereaboutsError
 
+_T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 
 # Who has not walked for so long is forgotten, where no rule needs to know: 30 days.
@@ -32,6 +35,9 @@ _FORGOTTEN_S = 30 * 86400.0
 _FORGET_AT_ONCE = 100  # between two people
 _EVERYBODY = 1_000_000
 _WORKS = Category.WORKS.value
+# So many at once, when the roster changes: some milliseconds of the control loop.
+_FOLLOW_AT_ONCE = 200
+_DAY_S = 86400.0
 _CATEGORIES = frozenset(category.value for category in Category)
 
 
@@ -39,7 +45,8 @@ class Passes:
     """The roster, and anti-passback on top of it.
 
     Neither is a reason not to start: a roster that cannot be used makes every pass unknown, and
-    who is inside is then known only since the start. Both are told in `faults`.
+    who is inside is then known only since the start. Both are told in `faults`; what becomes of
+    the roster later, in `roster_faults`.
     """
 
     def __init__(self, settings: Settings, clock: Clock, boot_id: str, closing: ExitStack) -> None:
@@ -50,7 +57,11 @@ class Passes:
         )
         self._clock = clock
         self._boot_id = boot_id
-        self._roster = self._load_roster(settings)
+        self._roster = Roster(settings.paths.roster, settings.paths.roster_key)
+        closing.callback(self._roster.close)
+        self._max_age_days = settings.roster.max_age_days
+        self._state: State | None = None
+        self._damage: str | None = None
         has_rule = self._policy.mode is not PassbackMode.OFF or self._policy.pass_interval_s > 0
         # Without a reader inside nobody is seen to leave, and no count of who is inside is one.
         self._counts = bool(settings.regime.name) and settings.reader.exit_device != NOTHING
@@ -61,19 +72,25 @@ class Passes:
         self._left_utc_s = {
             subject: row.left_utc_s for subject, row in known.items() if row.left_utc_s is not None
         }
-        self._inside: Counter[str | None] = Counter()
-        self._outings: dict[str, float] = {}  # by household: when somebody of it last left
-        self._recount()
+        self._erased: frozenset[bytes] = frozenset()
+        self._to_look_over: list[str] = []  # for whether they were erased
+        self._read_whole_roster()
+        inside = [who for who, seen in self._sightings.items() if seen.place is Place.INSIDE]
+        # Who is inside, and as what they count.
+        self._inside_as = {who: self._category_of(who) for who in inside}
+        self._inside = Counter(self._inside_as.values())
+        self._to_recount: list[str] = []
 
     def look_up(self, credential: str) -> Holder | None:
         """Return whose pass it is, None for nobody's."""
-        member = self._roster and self._roster.look_up(credential)
+        member = self._of_roster(lambda roster: roster.look_up(credential))
         return Holder(member.subject, member.category, member.duress) if member else None
 
     def known(self, holder: Holder, direction: Direction) -> Facts:
         """Return what is known of somebody for the order in force: what the roster says."""
         is_known = holder.category in _CATEGORIES
-        household = self._household_of(holder.subject)
+        person = self._person(holder.subject)
+        household = person.household if person else None
         now = trusted_now(self._clock)
         return Facts(
             direction=direction,
@@ -81,50 +98,140 @@ class Passes:
             shown=Pass(holder.subject, household, valid=True),
             # Without a clock nobody is held in by a count of days: the doubt is ours.
             household_last_exit=None if now is None else self._last_outing(household),
-            isolated=self._roster is not None and self._roster.is_isolated(holder.subject),
+            isolated=person is not None and person.isolated,
             registered=True,  # they are on the roster
             works_inside=self._how_many(holder, _WORKS) if self._counts else None,
             people_inside=self._how_many(holder) if self._counts else None,
             now=now,
         )
 
-    def _how_many(self, holder: Holder, category: str | None = None) -> int:
-        """Return how many are inside, of a category or at all, without this one."""
-        sighting = self._sightings.get(holder.subject)
-        is_inside = sighting is not None and sighting.place is Place.INSIDE
-        if category is None:
-            return self._inside.total() - is_inside
-        is_one = is_inside and self._category_of(holder.subject) == category
-        return self._inside[category] - is_one
+    def roster_faults(self) -> dict[Fault, str | None]:
+        """Return what is wrong with the roster by now, and follow it: another one counts at once.
+
+        Called between two people; what is counted by it is counted anew a part at a time.
+        """
+        try:
+            self._forget_erased(self._roster.erased())
+            state = self._roster.state()
+        except RosterError as error:
+            if isinstance(error, DamagedError):
+                self._damage = str(error)
+            # Whatever comes next is another one: it is to be told, and counted by.
+            self._state = None
+            return {Fault.ROSTER: str(error), Fault.ROSTER_STALE: None}
+        if state != self._state:
+            self._state, self._damage = state, None
+            self._to_recount = list(self._inside_as)
+        self._recount_some()
+        return {Fault.ROSTER: self._damage, Fault.ROSTER_STALE: self._staleness(state)}
+
+    def _read_whole_roster(self) -> None:
+        try:
+            self._state = self._roster.check()
+        except RosterError as error:
+            if isinstance(error, DamagedError):
+                self._damage = str(error)
+                self._state = self._state_at_all()
+            self._tell(Fault.ROSTER, str(error))
+        else:
+            if (detail := self._staleness(self._state)) is not None:
+                self._tell(Fault.ROSTER_STALE, detail)
+
+    def _state_at_all(self) -> State | None:
+        try:
+            return self._roster.state()
+        except RosterError:
+            return None
+
+    def _of_roster(self, question: Callable[[Roster], _T]) -> _T | None:
+        """Return what the roster says, None where it says nothing or cannot be used."""
+        if self._damage is not None:
+            return None
+        try:
+            return question(self._roster)
+        except RosterError as error:
+            _log.error("%s", error)
+            if isinstance(error, DamagedError):
+                self._damage = str(error)
+            return None
+
+    def _staleness(self, state: State) -> str | None:
+        """Return that the roster is too old, as far as a clock can tell."""
+        now = trusted_now(self._clock)
+        if not self._max_age_days or now is None:
+            return None
+        age_days = (now.timestamp() - state.as_of_utc_s) / _DAY_S
+        if age_days <= self._max_age_days:
+            return None
+        return (
+            f"version {state.version} of the roster is as of {state.as_of_utc}, "
+            f"{age_days:.1f} days ago; this site's [roster] max_age_days is {self._max_age_days:g}"
+        )
+
+    def _person(self, subject: str) -> Person | None:
+        return self._of_roster(lambda roster: roster.person(subject))
 
     def _category_of(self, subject: str) -> str | None:
-        return self._roster.category_of(subject) if self._roster else None
-
-    def _household_of(self, subject: str) -> str | None:
-        return self._roster.household_of(subject) if self._roster else None
+        person = self._person(subject)
+        return person.category if person else None
 
     def _last_outing(self, household: str | None) -> datetime | None:
-        utc_s = None if household is None else self._outings.get(household)
-        return None if utc_s is None else datetime.fromtimestamp(utc_s, UTC)
+        """Return when somebody of a household last left, None where nobody is known to have."""
+        if household is None:
+            return None
+        members = self._of_roster(lambda roster: roster.of_household(household)) or ()
+        left = [self._left_utc_s[who] for who in members if who in self._left_utc_s]
+        return datetime.fromtimestamp(max(left), UTC) if left else None
 
-    def _recount(self) -> None:
-        inside = (who for who, seen in self._sightings.items() if seen.place is Place.INSIDE)
-        self._inside = Counter(map(self._category_of, inside))
-        self._outings.clear()
-        for subject, utc_s in self._left_utc_s.items():
-            self._count_outing(subject, utc_s)
+    def _how_many(self, holder: Holder, category: str | None = None) -> int:
+        """Return how many are inside, of a category or at all, without this one."""
+        is_inside = holder.subject in self._inside_as
+        if category is None:
+            return self._inside.total() - is_inside
+        is_one = is_inside and self._inside_as[holder.subject] == category
+        return self._inside[category] - is_one
 
-    def _count_outing(self, subject: str, utc_s: float) -> None:
-        household = self._household_of(subject)
-        if household is not None:
-            self._outings[household] = max(utc_s, self._outings.get(household, utc_s))
+    def _count(self, subject: str, *, inside: bool) -> None:
+        """Count somebody as inside, by the category that the roster has for them now, or not."""
+        if subject in self._inside_as:
+            self._inside[self._inside_as.pop(subject)] -= 1
+        if inside:
+            category = self._category_of(subject)
+            self._inside_as[subject] = category
+            self._inside[category] += 1
+
+    def _recount_some(self) -> None:
+        for subject in self._to_recount[:_FOLLOW_AT_ONCE]:
+            self._count(subject, inside=subject in self._inside_as)
+        del self._to_recount[:_FOLLOW_AT_ONCE]
 
     def _note_leaving(self, subject: str) -> None:
         """Count the outing at the passage, not when it was granted (R065); by a clock alone."""
         now = trusted_now(self._clock)
         if now is not None:
             self._left_utc_s[subject] = now.timestamp()
-            self._count_outing(subject, now.timestamp())
+
+    def _forget_erased(self, erased: frozenset[bytes]) -> None:
+        """Forget where those were seen whom gatepost erase has removed."""
+        if erased - self._erased:
+            self._to_look_over = list(self._sightings)
+        self._erased = erased
+        asked = self._to_look_over[:_FOLLOW_AT_ONCE]
+        gone = [subject for subject in asked if self._roster.is_among(subject, erased)]
+        if gone and self._whereabouts is not None:
+            try:
+                self._whereabouts.forget(gone)
+            except WhereaboutsError as error:
+                _log.error("%s; tried again", error)
+                return
+        self._drop(gone)
+        del self._to_look_over[:_FOLLOW_AT_ONCE]
+
+    def _drop(self, subjects: Iterable[str]) -> None:
+        for subject in subjects:
+            self._sightings.pop(subject, None)
+            self._left_utc_s.pop(subject, None)
+            self._count(subject, inside=False)
 
     def object_to(self, holder: Holder) -> Objection | None:
         """Return what speaks against letting this pass in now."""
@@ -135,11 +242,9 @@ class Passes:
         if not self._is_kept:
             return None
         place = Place.INSIDE if way is Direction.ENTRY else Place.OUTSIDE
-        was = self._sightings.get(subject)
-        sighting = moved(was, place, self._now())
+        sighting = moved(self._sightings.get(subject), place, self._now())
         self._sightings[subject] = sighting
-        was_inside = was is not None and was.place is Place.INSIDE
-        self._inside[self._category_of(subject)] += (place is Place.INSIDE) - was_inside
+        self._count(subject, inside=place is Place.INSIDE)
         if place is Place.OUTSIDE:
             self._note_leaving(subject)
         if self._whereabouts is None:
@@ -158,7 +263,8 @@ class Passes:
         """
         self._sightings.clear()
         self._left_utc_s.clear()
-        self._recount()
+        self._inside_as.clear()
+        self._inside.clear()
         return self._forget_before(math.inf, max_rows=_EVERYBODY)
 
     def _forget_before(self, utc_s: float, *, max_rows: int) -> str | None:
@@ -170,21 +276,11 @@ class Passes:
             return str(error)
         if gone:
             known = self._sightings.items()
-            self._sightings = {who: seen for who, seen in known if seen.moved.utc_s >= utc_s}
-            left = self._left_utc_s.items()
-            self._left_utc_s = {who: at_s for who, at_s in left if who in self._sightings}
-            self._recount()
+            self._drop([who for who, seen in known if seen.moved.utc_s < utc_s])
         return None
 
     def _now(self) -> Moment:
         return Moment(self._boot_id, self._clock.now_s(), self._clock.utc_s())
-
-    def _load_roster(self, settings: Settings) -> Roster | None:
-        try:
-            return Roster.load(settings.paths.roster)
-        except RosterError as error:
-            self._tell(Fault.ROSTER, str(error))
-            return None
 
     def _open_whereabouts(self, settings: Settings, closing: ExitStack) -> Whereabouts | None:
         try:

@@ -43,6 +43,7 @@ def regime(settings: RegimeSettings, gate: str | None = None) -> Regime:
         window=_window(settings),
         entrance_open=gate is None or ALL_GATES in entrances.open or gate in entrances.open,
         entrance_rules=tuple(entrances.rules),
+        areas=settings.areas,
     )
     problems = [_sentence(flaw, settings) for flaw in flaws(built)]
     if problems := [*dict.fromkeys([*problems, *_idle(built, settings)])]:

@@ -15,8 +15,14 @@ MAX_DEPTH = 12
 _MAX_INT = 2**53
 
 
-class _NoTags(dict[int, Callable[..., Never]]):
-    """Every tag's decoder: none. Big numbers, references, patterns, dates have no place in claims.
+# Text and numbers that say they are dates (RFC 8949, 3.4.1 and 3.4.2; RFC 8943): hcert issuers may
+# tag the time of a sample so, and verifiers must read it with the tag and without.
+DATE_TAGS = frozenset({0, 1, 1004})
+NO_TAGS: frozenset[int] = frozenset()
+
+
+class _Tags(dict[int, Callable[..., Any]]):
+    """Every tag's decoder: some tags change nothing, the others are refused.
 
     cbor2 asks by index, so that a missing key can answer for all of them.
     """
@@ -29,21 +35,28 @@ def _refuse_tag(*_: object) -> Never:
     raise CredentialError(Refusal.FORMAT, "a CBOR tag that no claim needs")
 
 
-_NO_TAGS = _NoTags()
+def _bare(value: object, *_: object) -> object:
+    """Return what is in a tag, as if there were none; what it may be is for others to say."""
+    return value
 
 
-def decode(data: bytes) -> Any:
+def decode(data: bytes, *, tags: frozenset[int] = NO_TAGS) -> Any:
     """Return what is in the bytes: None, bool, int, float, str, bytes, list, dict.
 
+    Args:
+        data: one CBOR data item, and nothing after it.
+        tags: those that may be around a value, which is returned without them.
+
     Raises:
-        CredentialError: FORMAT: not CBOR, bytes after it, a key twice, a tag, a value that is no
-            data (undefined, not a number, beyond 2**53); SIZE: nested deeper than MAX_DEPTH.
+        CredentialError: FORMAT: not CBOR, bytes after it, a key twice, another tag, a value that is
+            no data (undefined, not a number); SIZE: nested deeper than MAX_DEPTH, or an integer
+            beyond 2**53.
     """
     stream = io.BytesIO(data)
     try:
         value = cbor2.CBORDecoder(
             stream,
-            semantic_decoders=cast("Any", _NO_TAGS),
+            semantic_decoders=cast("Any", _Tags(dict.fromkeys(tags, _bare))),
             max_depth=MAX_DEPTH,
             allow_duplicate_keys=False,
         ).decode()

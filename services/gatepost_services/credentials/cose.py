@@ -14,12 +14,13 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from gatepost_services.credentials import cbor
 from gatepost_services.credentials.errors import CredentialError, Refusal
 
-_ALG, _KID = 1, 4  # RFC 9052, table 3
+_ALG, _CRIT, _KID = 1, 2, 4  # RFC 9052, table 3
 _SIGN1_TAG = b"\xd2"  # 18
 _CWT_TAG = b"\xd8\x3d"  # 61, RFC 8392, 6
 _PARTS = 4
 _MAX_KID = 64
-_P256_BYTES = 32
+# RFC 9053, 2.1 suggests P-256 for ES256 and requires none: there are signers with P-384 keys.
+CURVES = ("secp256r1", "secp384r1", "secp521r1")
 _MIN_RSA_BITS = 2048
 
 PublicKey: TypeAlias = Ed25519PublicKey | ec.EllipticCurvePublicKey | rsa.RSAPublicKey
@@ -42,7 +43,7 @@ class Sign1:
         algorithm: how it says that it is signed.
         kid: the id of the key, b"" where none is given.
         payload: what was signed.
-        signature: raw, as RFC 9053 has it (ES256: r and s, 32 bytes each).
+        signature: raw, as RFC 9053 has it (ES256: r and s, 32 bytes each on P-256).
     """
 
     protected: bytes
@@ -77,9 +78,12 @@ def parse(data: bytes) -> Sign1:
     header = cbor.decode(protected) if protected else {}
     if not isinstance(header, dict):
         raise CredentialError(Refusal.FORMAT, "the protected header is no map")
+    if _CRIT in header:
+        # RFC 9052, 3.1: whoever does not know what is critical must not believe the message.
+        raise CredentialError(Refusal.FORMAT, "a critical header, and none is known")
     try:
         # What is signed counts before what is not.
-        algorithm = Algorithm(header.get(_ALG, unprotected.get(_ALG, 0)))
+        algorithm = Algorithm(header.get(_ALG) or unprotected.get(_ALG) or 0)
     except ValueError:
         raise CredentialError(
             Refusal.ALGORITHM, "signed by another algorithm than ES256, PS256 or EdDSA"
@@ -87,7 +91,8 @@ def parse(data: bytes) -> Sign1:
     kid = header.get(_KID, unprotected.get(_KID, b""))
     if not isinstance(kid, bytes) or len(kid) > _MAX_KID:
         raise CredentialError(Refusal.FORMAT, "the key id is not a few bytes")
-    return Sign1(protected, algorithm, kid, payload, signature)
+    # RFC 9052, 4.4: nothing protected is signed as no bytes, also where it came as an empty map.
+    return Sign1(protected if header else b"", algorithm, kid, payload, signature)
 
 
 def is_signed_by(message: Sign1, key: PublicKey) -> bool:
@@ -108,12 +113,13 @@ def sign(payload: bytes, key: Ed25519PrivateKey, kid: bytes) -> bytes:
 
 
 def _verify_es256(message: Sign1, key: PublicKey) -> None:
-    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+    if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name not in CURVES:
         raise InvalidSignature
-    if len(message.signature) != 2 * _P256_BYTES:
+    half = (key.curve.key_size + 7) // 8  # RFC 9053, 2.1: r and s, each as long as the curve's
+    if len(message.signature) != 2 * half:
         raise InvalidSignature
-    r = int.from_bytes(message.signature[:_P256_BYTES])
-    s = int.from_bytes(message.signature[_P256_BYTES:])
+    r = int.from_bytes(message.signature[:half])
+    s = int.from_bytes(message.signature[half:])
     key.verify(encode_dss_signature(r, s), message.signed_bytes, ec.ECDSA(SHA256()))
 
 

@@ -17,6 +17,7 @@ class Refusal(StrEnum):
     REVOKED = "revoked"
     ELSEWHERE = "elsewhere"  # for another gate or direction
     USED = "used"  # as often as it may be, or this step of it
+    STEP = "step"  # of another moment than now, or without the step that it must have
     NO_CLOCK = "no_clock"  # it has a time, and the gate knows none
     NO_MEMORY = "no_memory"  # uses are counted, and the disk does not take the count
 

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gatepost_config.load import load
+from gatepost_services.roster import RosterKey
+from gatepost_services.roster.writer import RosterWriter, Whole
 from saf.rates import GATE, SITE
 
 READY_TIMEOUT_S = 60.0
@@ -24,14 +26,16 @@ class Station:
         self.config = folder / "gatepost.toml"
         for name in ("gate", "link", "run/gate", "run/link"):
             (folder / name).mkdir(parents=True)
-        roster = folder / "roster.csv"
-        roster.write_text("credential,subject,category\n")
+        roster, roster_key = folder / "roster.db", folder / "roster.key"
+        with RosterWriter.open(roster, RosterKey.load_or_make(roster_key)) as writer:
+            writer.replace(Whole([], as_of_utc_s=0))
         lines = [
             f'[gate]\nsite = "{SITE}"\nname = "{GATE}"',
             f'[link]\nbroker_host = "127.0.0.1"\nbroker_port = {port}\nreconnect_max_s = 1.0',
             'keep_until = "puback"\nbacklog_rate = 0',
             f'[paths]\ngate_dir = "{folder}/gate"\nlink_dir = "{folder}/link"',
             f'run_dir = "{folder}/run"\nroster = "{roster}"',
+            f'roster_key = "{roster_key}"',
         ]
         self.config.write_text("\n".join((*lines, "")))
         self.paths = load(self.config).paths

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from gatepost_config.calibration import CalibrationRecord, PointRecord, as_toml
 from gatepost_config.settings import Paths
+from gatepost_services.roster import RosterKey, Row
+from gatepost_services.roster.writer import RosterWriter, Whole
 from gatepost_services.state_file import write_state
 
 DISK = Path("/run/disk")
@@ -23,9 +25,10 @@ def prepare(paths: Paths) -> None:
     for name in ("gate", "link"):
         (paths.run_dir / name).mkdir(parents=True, exist_ok=True)
     if not paths.roster.exists():
-        rows = [f"pass-{subject},{subject},resident" for subject in SUBJECTS]
-        text = "\n".join(("credential,subject,category", *rows, ""))
-        write_state(paths.roster, text.encode())
+        key = RosterKey.load_or_make(paths.roster_key)
+        rows = [Row(key.digest(f"pass-{subject}"), subject, "resident") for subject in SUBJECTS]
+        with RosterWriter.open(paths.roster, key) as writer:
+            writer.replace(Whole(rows, as_of_utc_s=0))
         calibrate(paths, 1)
 
 

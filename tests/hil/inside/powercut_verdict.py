@@ -16,7 +16,7 @@ from gatepost_services.journal import JournalError
 from gatepost_services.journal.schema import ALL_CLASSES, STATE, State
 from gatepost_services.journal.snapshot import snapshot
 from gatepost_services.journal.verify import verify
-from gatepost_services.roster import Roster, RosterError
+from gatepost_services.roster import Roster
 from gatepost_services.state_file import StateFileError, read_state
 from gatepost_services.uplink.position import read_acknowledged
 from gatepost_services.uplink.store import ProgressStore
@@ -49,7 +49,7 @@ class Verdict:
     def _try(self, look: Callable[[Paths], None], paths: Paths) -> None:
         try:
             look(paths)
-        except (OSError, ValueError, RosterError) as error:
+        except (OSError, ValueError) as error:
             self.problems.append(f"{look.__name__}: {type(error).__name__}: {error}")
 
     def _journal(self, path: Path, acknowledged: Path) -> Json | None:
@@ -80,8 +80,8 @@ class Verdict:
 
     def _roster(self, paths: Paths) -> None:
         if paths.roster.exists():
-            Roster.load(paths.roster)
-            self.states["roster"] = 1
+            with Roster(paths.roster, paths.roster_key) as roster:
+                self.states["roster"] = roster.check().version
 
     def _calibration(self, paths: Paths) -> None:
         found, problems = load_calibrations(paths.calibration_dir)

@@ -5,6 +5,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from gatepost_services.roster import RosterKey, Row
+from gatepost_services.roster.writer import RosterWriter, Whole
+
 SCANNER = Path("/dev/ttyUSB0")
 PASS = "A-0001"
 GATEPOST = ("-m", "gatepost")
@@ -15,7 +18,9 @@ def prepare(folder: Path, settings: str = "", broker_port: int = 1) -> Path:
     """Make a gate's folders and its roster; return its settings file, with `settings` behind."""
     for name in ("gate", "link", "run/gate", "run/link", "calibration"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    (folder / "roster.csv").write_text(f"credential,subject,category\n{PASS},resident-1,resident\n")
+    key = RosterKey.load_or_make(folder / "roster.key")
+    with RosterWriter.open(folder / "roster.db", key) as writer:
+        writer.replace(Whole([Row(key.digest(PASS), "resident-1", "resident")], as_of_utc_s=0))
     config = folder / "gatepost.toml"
     config.write_text(_config(folder, broker_port) + settings)
     return config
@@ -51,6 +56,7 @@ broker_port = {port}
 gate_dir = "{folder}/gate"
 link_dir = "{folder}/link"
 run_dir = "{folder}/run"
-roster = "{folder}/roster.csv"
+roster = "{folder}/roster.db"
+roster_key = "{folder}/roster.key"
 calibration_dir = "{folder}/calibration"
 """

@@ -1,0 +1,103 @@
+"""`gatepost credential check`: run test files of health certificates through the gate's own chain.
+
+The files are those of the public test data of the EU DCC: https://github.com/
+eu-digital-green-certificates/dgc-testdata. One line of JSON a file says what each step came to that
+the file expects something of, and whether all of them agree. Exit status: 0, 1 when one disagrees,
+2 when a file cannot be read; the others are run all the same.
+"""
+
+import argparse
+import io
+import json
+import sys
+from pathlib import Path
+
+from gatepost_services.credentials.hcert_conformance import (
+    NotATestFileError,
+    PictureReader,
+    expected_results,
+    results,
+)
+
+# The largest of the public ones has 60 kB.
+_MOST_BYTES = 4 * 2**20
+
+
+class _UnreadableError(Exception):
+    """A file that is no test file; the text says why."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    check = actions.add_parser("check", help="run test files of dgc-testdata, a line of JSON each")
+    check.add_argument("files", type=Path, nargs="+", metavar="FILE.json")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run each file."""
+    read_picture = _picture_reader()
+    status = 0
+    for path in args.files:
+        try:
+            answer = _answer(path, read_picture)
+        except _UnreadableError as error:
+            print(f"gatepost: {path}: {error}", file=sys.stderr)
+            status = 2
+            continue
+        print(json.dumps(answer, ensure_ascii=False), flush=True)
+        if not answer["agrees"]:
+            status = max(status, 1)
+    return status
+
+
+def _answer(path: Path, read_picture: PictureReader | None) -> dict[str, object]:
+    document = _document(path)
+    try:
+        expected = expected_results(document)
+        found = results(document, read_picture)
+    except NotATestFileError as error:
+        raise _UnreadableError(str(error)) from None
+    agrees = all(expected[name] == result for name, result in found.items())
+    return {"file": str(path), "results": found, "agrees": agrees}
+
+
+def _document(path: Path) -> object:
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MOST_BYTES + 1)
+    except OSError as error:
+        raise _UnreadableError(f"cannot be read: {error.strerror}") from None
+    if len(data) > _MOST_BYTES:
+        raise _UnreadableError(f"larger than {_MOST_BYTES} bytes; a test file has some 10,000")
+    try:
+        # As bytes: so a byte order mark and UTF-16 are seen to.
+        return json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise _UnreadableError(f"is not JSON: {error}") from None
+
+
+def _picture_reader() -> PictureReader | None:
+    """Return what reads the code in a picture; None, and a word, where nothing is installed for it.
+
+    A gate has a scanner and needs none of it: the libraries are for tests and technicians.
+    """
+    try:
+        import zxingcpp  # noqa: PLC0415
+        from PIL import Image, UnidentifiedImageError  # noqa: PLC0415
+    except ImportError:
+        print(
+            "gatepost: EXPECTEDPICTUREDECODE is left out for files with a picture: install"
+            " zxing-cpp and pillow (pip install 'gatepost[tools]')",
+            file=sys.stderr,
+        )
+        return None
+
+    def read(picture: bytes) -> list[str]:
+        try:
+            with Image.open(io.BytesIO(picture), formats=("PNG", "JPEG", "GIF")) as image:
+                return [code.text for code in zxingcpp.read_barcodes(image.convert("L"))]
+        except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError):
+            return []  # no picture that could be read
+
+    return read

@@ -1,0 +1,124 @@
+"""`gatepost erase SUBJECT`: remove a person from what the gate keeps. Also while the gate runs.
+
+What is on the gate of a person is in services/PRIVACY.md. Exit status: 0; 1 where something could
+not be removed, which is then told.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from gatepost.cli.main import fail
+from gatepost.cli.process import add_config_argument
+from gatepost_config.load import load
+from gatepost_config.settings import Paths, Settings
+from gatepost_services.journal import JournalReader, JournalUnavailable
+from gatepost_services.roster import RosterError, RosterKey
+from gatepost_services.roster.writer import RosterWriter
+from gatepost_services.whereabouts import Whereabouts, WhereaboutsError
+
+_PAGE = 1000
+_YES = "yes"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    add_config_argument(parser)
+    parser.add_argument("subject", metavar="SUBJECT", help="as the roster and the events name them")
+    parser.add_argument("--yes", action="store_true", help="do not ask whether it is meant")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do it, and say what is left and until when."""
+    settings = load(args.config)
+    if not args.yes:
+        _ask(args.subject)
+    paths = settings.paths
+    problems = [*_from_roster(paths, args.subject), *_from_whereabouts(paths, args.subject)]
+    print("\n".join(_left_over(settings, args.subject)))
+    for problem in problems:
+        print(f"gatepost: {problem}", file=sys.stderr)
+    return 1 if problems else 0
+
+
+def _ask(subject: str) -> None:
+    if not sys.stdin.isatty():
+        fail("nobody is there to be asked whether it is meant; say --yes", status=2)
+    print(f"All passes of {subject}, and where they were last seen, are removed for good.")
+    if input(f"Is it meant? ({_YES} or no) ").strip().lower() != _YES:
+        fail("nothing was removed")
+
+
+def _from_roster(paths: Paths, subject: str) -> Iterator[str]:
+    """Remove somebody; yield what hindered it."""
+    if not paths.roster.exists():
+        print(f"roster: there is none ({paths.roster})")
+        return
+    try:
+        key = RosterKey.load(paths.roster_key)
+        with RosterWriter.open(paths.roster, key) as writer:
+            change = writer.erase(subject, int(time.time()))
+    except RosterError as error:
+        yield f"roster: nothing was removed: {error}"
+        return
+    print(f"roster: {change.removed} passes removed; version {change.state.version}")
+
+
+def _from_whereabouts(paths: Paths, subject: str) -> Iterator[str]:
+    """Remove where somebody was seen, unless the gate does; yield what hindered it."""
+    path = paths.whereabouts
+    if not path.exists():
+        print(f"whereabouts: there are none ({path})")
+        return
+    try:
+        with Whereabouts(path) as whereabouts:
+            gone = whereabouts.forget([subject])
+    except WhereaboutsError as error:
+        if not isinstance(error.__cause__, BlockingIOError):
+            yield f"whereabouts: nothing was removed: {error}"
+        elif not paths.roster.exists():
+            yield "whereabouts: the gate has them open; stop it, and say this again"
+        else:
+            print("whereabouts: the running gate forgets within 5 s for each 200 that it has seen")
+        return
+    print("whereabouts: removed" if gone else "whereabouts: nothing was known")
+
+
+def _left_over(settings: Settings, subject: str) -> Iterator[str]:
+    """Yield what is still there of somebody, and until when."""
+    journal = settings.journal
+    path = settings.paths.journal
+    try:
+        count = _events_of(path, subject) if path.exists() else 0
+    except JournalUnavailable as error:
+        yield f"journal: cannot be read now: {error}"
+    else:
+        yield f"journal: {count} events name this subject"
+    yield (
+        f"  they stay until the server has had them for {journal.keep_delivered_days:g} days, at "
+        f"most {journal.max_age_days:g} days: they are proof of what the gate did, and each names "
+        "the one before"
+    )
+    yield "  [journal] keep_delivered_days and max_age_days are the site's to shorten"
+    for folder in (settings.paths.gate_dir, settings.paths.roster.parent):
+        for aside in sorted({*folder.glob("*.db.broken-*"), *folder.glob("*.db.told*")}):
+            yield f"set aside: {aside} may still name this subject; delete it when it is not needed"
+    yield "server: has its own events and its own list. Erase there too, or the next roster brings"
+    yield "  this person back"
+
+
+def _events_of(path: Path, subject: str) -> int:
+    # As the journal writes it: `gatepost_services.contract.events`.
+    needle = b'"subject":' + msgspec.json.encode(subject)
+    count, after_seq = 0, 0
+    with JournalReader(path) as reader:
+        while True:
+            page = reader.read(after_seq, _PAGE)
+            count += sum(needle in record.body for record in page.records)
+            if len(page.records) < _PAGE:
+                return count
+            after_seq = page.through

@@ -1,0 +1,235 @@
+"""`gatepost roster`: who has a pass, for a technician without a server. Also while the gate runs.
+
+Exit status: 0; 1 for `compare` when the two differ, and where nothing was changed; 2 for `compare`
+and `show` when the roster cannot be used.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from gatepost.cli.main import fail
+from gatepost.cli.process import add_config_argument
+from gatepost_config.load import load
+from gatepost_config.settings import Paths, Settings
+from gatepost_services.roster import Roster, RosterError, RosterKey, Row, State
+from gatepost_services.roster.comparing import Differences, differences
+from gatepost_services.roster.csv_text import as_csv
+from gatepost_services.roster.documents import MOST_BYTES, read_document
+from gatepost_services.roster.gathering import is_digest
+from gatepost_services.roster.json_text import as_json
+from gatepost_services.roster.writer import Change, Delta, RosterWriter, Whole
+
+_MOST_SHOWN = 20
+_DAY_S = 86_400.0
+_STDIN = "-"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    add_config_argument(parser)
+    what = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
+    take = what.add_parser("import", help="replace the roster, or change it, whole or not at all")
+    take.add_argument(
+        "file", metavar="FILE", help="CSV or JSON, as services/README.md has it, or -"
+    )
+    take.add_argument("--as-of", type=_instant, metavar="UTC", help="else the file's own time")
+    take.add_argument("--delta", action="store_true", help="the file says what changes")
+    take.add_argument(
+        "--base", type=_digest, metavar="DIGEST", help="with --delta: of which roster, else of any"
+    )
+    out = what.add_parser("export", help="write what is kept: digests, never credentials")
+    out.add_argument("--json", action="store_true", help="JSON, with version and digest; else CSV")
+    compare = what.add_parser("compare", help="say what differs; status 1 if anything does")
+    compare.add_argument("other", metavar="FILE|DIGEST", help="a whole roster, or its digest")
+    show = what.add_parser("show", aliases=["status"], help="which roster it is, and of how many")
+    for command in (compare, show):
+        command.add_argument("--json", action="store_true", help="one line of JSON, and all of it")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do it; the statuses are those of the module."""
+    settings = load(args.config)
+    paths = settings.paths
+    try:
+        match args.what:
+            case "import":
+                return _import(paths, args)
+            case "export":
+                state, rows = Roster(paths.roster, paths.roster_key).rows()
+                sys.stdout.writelines(as_json(state, rows) if args.json else as_csv(rows))
+                return 0
+            case "compare":
+                return _compare(paths, args.other, as_json=args.json)
+            case _:
+                return _show(settings, as_json=args.json)
+    except RosterError as error:
+        fail(str(error), status=1 if args.what in ("import", "export") else 2)
+
+
+def _instant(text: str) -> int:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no time with its zone, as 2026-11-22T05:14:25Z"
+        )
+    return int(found.timestamp())
+
+
+def _digest(text: str) -> bytes:
+    if not is_digest(text):
+        raise argparse.ArgumentTypeError("a digest has 64 hexadecimal digits: gatepost roster show")
+    return bytes.fromhex(text)
+
+
+# ----------------------------------------------------------------------------------------- import
+
+
+def _import(paths: Paths, args: argparse.Namespace) -> int:
+    if args.base and not args.delta:
+        fail("--base is of a change; say --delta as well", status=2)
+    is_new = not paths.roster_key.exists()
+    content, as_of_utc_s = _read(args.file)
+    key = RosterKey.load_or_make(paths.roster_key)
+    found = read_document(content, args.file, key, as_of_utc_s=as_of_utc_s)
+    if args.as_of is not None:
+        found = found._replace(as_of_utc_s=args.as_of)
+    if isinstance(found, Delta) is not args.delta:
+        hint = "say --delta to apply it" if isinstance(found, Delta) else "leave --delta out"
+        raise RosterError(f"{args.file}: is {_called(found)}; {hint}")
+    with RosterWriter.open(paths.roster, key) as writer:
+        if isinstance(found, Whole):
+            change = writer.replace(found)
+        else:
+            change = writer.apply(found._replace(base_digest=found.base_digest or args.base))
+    print(_told(paths.roster, change))
+    if is_new:
+        print(
+            f"made the key {paths.roster_key}: keep a copy in a safe place; whoever sends digests, "
+            "and every other gate of the site, needs the same"
+        )
+    return 0
+
+
+def _read(name: str) -> tuple[bytes, int]:
+    """Return a file's content, and the POSIX time that counts as its own."""
+    try:
+        if name == _STDIN:
+            return sys.stdin.buffer.read(MOST_BYTES + 1), int(time.time())
+        with Path(name).open("rb") as file:
+            return file.read(MOST_BYTES + 1), int(Path(name).stat().st_mtime)
+    except OSError as error:
+        raise RosterError(f"{name}: cannot be read: {error.strerror}") from error
+
+
+def _called(found: Whole | Delta) -> str:
+    return "a whole roster" if isinstance(found, Whole) else "a delta"
+
+
+def _told(path: Path, change: Change) -> str:
+    state = change.state
+    return (
+        f"{path}: version {state.version}, as of {state.as_of_utc}: {state.members} passes; "
+        f"{change.added} came, {change.changed} changed, {change.removed} went\n"
+        f"digest {state.digest.hex()}"
+    )
+
+
+# ---------------------------------------------------------------------------------------- compare
+
+
+def _compare(paths: Paths, other: str, *, as_json: bool) -> int:
+    roster = Roster(paths.roster, paths.roster_key)
+    if is_digest(other) and not Path(other).exists():
+        digest = roster.check().digest.hex()
+        is_same = digest == other
+        if as_json:
+            print(json.dumps({"same": is_same, "digest": digest}))
+        else:
+            print("the same" if is_same else f"another one: the digest here is {digest}")
+        return 0 if is_same else 1
+    content, as_of_utc_s = _read(other)
+    key = RosterKey.load(paths.roster_key)
+    found = read_document(content, other, key, as_of_utc_s=as_of_utc_s)
+    if isinstance(found, Delta):
+        raise RosterError(f"{other}: is a delta; compare a whole roster, or a digest")
+    differ = differences(roster.rows()[1], found.rows)
+    if as_json:
+        print(json.dumps({"same": differ.are_none, **differ._asdict()}))
+    else:
+        print("\n".join(_difference_lines(differ)))
+    return 0 if differ.are_none else 1
+
+
+def _difference_lines(differ: Differences) -> Iterator[str]:
+    if differ.are_none:
+        yield "the same"
+    said = (
+        "passes are missing on the gate",
+        "passes are on the gate alone",
+        "passes are different",
+    )
+    for words, subjects in zip(said, differ, strict=True):
+        if subjects:
+            more = f" and {len(subjects) - _MOST_SHOWN} more" * (len(subjects) > _MOST_SHOWN)
+            yield f"{len(subjects)} {words}, of: {', '.join(subjects[:_MOST_SHOWN])}{more}"
+
+
+# ------------------------------------------------------------------------------------------- show
+
+
+def _show(settings: Settings, *, as_json: bool) -> int:
+    paths = settings.paths
+    roster = Roster(paths.roster, paths.roster_key)
+    roster.check()
+    state, rows = roster.rows()
+    found = _figures(paths.roster, state, rows)
+    if as_json:
+        print(json.dumps(found))
+        return 0
+    limit_days = settings.roster.max_age_days
+    print(f"{paths.roster}: as it was written, {found['bytes']:,} bytes")
+    print(f"version        {state.version}")
+    print(f"as of          {state.as_of_utc}, {_age(found['age_days'], limit_days)}")
+    print(f"digest         {state.digest.hex()}")
+    print(f"key            {state.key_id.hex()}, of {paths.roster_key}")
+    print(f"passes         {state.members:,} of {found['subjects']:,} people")
+    for title, counts in (("category", found["categories"]), ("mark", found["marks"])):
+        for name, count in counts.items():
+            print(f"{title:<14} {name:<24}{count:>10,}")
+    return 0
+
+
+def _figures(path: Path, state: State, rows: list[Row]) -> dict[str, Any]:
+    categories = Counter(row.category for row in rows)
+    marks = Counter(row.mark for row in rows if row.mark)
+    return {
+        "file": str(path),
+        "bytes": path.stat().st_size,
+        "version": state.version,
+        "as_of": state.as_of_utc,
+        "age_days": round((time.time() - state.as_of_utc_s) / _DAY_S, 3),
+        "digest": state.digest.hex(),
+        "key": state.key_id.hex(),
+        "passes": state.members,
+        "subjects": len({row.subject for row in rows}),
+        "categories": dict(categories.most_common()),
+        "marks": dict(marks.most_common()),
+    }
+
+
+def _age(age_days: float, limit_days: float) -> str:
+    if age_days < 0:
+        return "in the future: the clock here, or where it was made, is wrong"
+    limit = f"; [roster] max_age_days is {limit_days:g}" if limit_days else ""
+    late = ": too old" if limit_days and age_days > limit_days else ""
+    return f"{age_days:.1f} days ago{limit}{late}"
