@@ -49,6 +49,9 @@ class Lane(_Section, frozen=True):
     order: Literal["pass_first", "measure_first"] = "pass_first"
     # A pass must be shown within this time of somebody stepping up.
     pass_timeout_s: Annotated[float, Meta(ge=2, le=120)] = 15.0
+    # A proof or an escort that the order asks for must be shown within this time; it is looked for
+    # in a phone. Each that is shown begins it anew.
+    proof_timeout_s: Annotated[float, Meta(ge=5, le=180)] = 30.0
     # One attempt to measure ends here, with or without enough samples.
     measure_timeout_s: Annotated[float, Meta(ge=2, le=30)] = 6.0
     # Attempts to measure one person before staff takes over. Ours: no document says.
@@ -161,6 +164,9 @@ class Regime(_Section, frozen=True):
     # Who leaves: anybody who presses the button, or whose pass the order lets out (it needs an
     # exit reader). Fire, emergency and staff let out in any case.
     exits: Literal["free", "by_pass"] = "free"
+    # A visitor who was brought in and has not left by then is told of, where an exit reader is
+    # (R077 says "in time"; the number is ours).
+    escort_hours: Annotated[float, Meta(ge=0.25, le=72)] = 4.0
 
 
 class Sensor(_Section, frozen=True):
@@ -327,6 +333,11 @@ class Paths(_Section, frozen=True):
     def disinfection(self) -> Path:
         """When the gate was last disinfected, written by the gate alone."""
         return self.gate_dir / "disinfection.json"
+
+    @property
+    def ledger(self) -> Path:
+        """Who was brought in by whom, and who is on duty, written by the gate alone."""
+        return self.gate_dir / "ledger.json"
 
     @property
     def whereabouts(self) -> Path:

@@ -1,12 +1,13 @@
 """A whole gate on a simulated lane for the benches, with nothing around it."""
 
-from gatepost.core.events import Holder
+from gatepost.core.events import Holder, PassShown
 from gatepost.core.facts import Category, Facts
 from gatepost.core.sensing import Sensing
 from gatepost.gate import EventLog, Gate, Hardware, Surroundings
 from gatepost.wiring import thermometer
 from gatepost.wiring.hardware import Nothing
 from gatepost.wiring.lane import policy
+from gatepost.wiring.ledgers import NoLedgers
 from gatepost_config.settings import Settings
 from gatepost_hal.simulated.lane import SimulatedLane
 
@@ -20,12 +21,15 @@ def bench_gate(settings: Settings, lane: SimulatedLane, log: EventLog) -> Gate:
         display=nothing, speaker=nothing, watchdog=nothing,
     )  # fmt: skip
     surroundings = Surroundings(
-        look_up=lambda credential: Holder(credential, "resident"),
-        known=lambda _holder, way: Facts(way, Category.RESIDENT),
+        shown=lambda credential, way, at_s: PassShown(
+            at_s, Holder(credential, "resident"), way, known=Facts(way, Category.RESIDENT)
+        ),
+        use=lambda _holder: None,
+        give_back=lambda _holder: None,
+        ledger=NoLedgers(),
         regime=lambda: (None, None),
         disinfection_due=lambda _a_day: None,
         disinfected=lambda: None,
-        object_to=lambda _holder: None,
         note_passage=lambda _subject, _way: None,
         forgive=lambda: None,
         asked=tuple,

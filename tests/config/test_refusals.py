@@ -21,7 +21,7 @@ SAMPLES = "must be a whole number from 5 to 25, without quotes or a unit. The de
 NAME = "must be 1 to 63 of a-z, 0-9 and '-', beginning with a letter or digit."
 PATH = 'must be an absolute path in quotes. The default is "/run/gatepost".'
 LANE_KEYS = (
-    "order, pass_timeout_s, measure_timeout_s, measure_attempts, recheck_pause_s, "
+    "order, pass_timeout_s, proof_timeout_s, measure_timeout_s, measure_attempts, recheck_pause_s, "
     "refused_show_s, referred_show_s, exit_wish_s, exit_in_lockdown"
 )
 

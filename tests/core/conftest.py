@@ -40,6 +40,7 @@ POLICY = Policy(
     # All different, so that a state that takes another one's duration shows.
     spans_s={
         Span.PASS_TIMEOUT: 15.0,
+        Span.PROOF_TIMEOUT: 30.0,
         Span.MEASURE_TIMEOUT: 6.0,
         Span.RECHECK_PAUSE: 2.0,
         Span.RELEASE_HOLD: 5.0,

@@ -3,19 +3,21 @@
 import errno
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gpiozero import DigitalInputDevice
 
-from gatepost.core.events import Holder
+from gatepost.core.events import Holder, PassShown, ProofShown
 from gatepost.core.facts import Category, Facts
-from gatepost.core.passback import Objection
 from gatepost_hal.gpio import GpioLane
 from gatepost_hal.mlx90614 import Mlx90614
 from gatepost_hal.ports import Direction
 from gatepost_hal.simulated.lane import SimulatedLane, SimulatedReader
 from gatepost_hal.simulated.world import SimulatedMailbox, SimulatedSampler, World
 from gatepost_services.journal import Entry, JournalError
+
+if TYPE_CHECKING:
+    from gatepost.core.passback import Objection
 
 
 class KilledError(BaseException):
@@ -129,18 +131,30 @@ class Notebook:
     def __init__(self) -> None:
         self.roster = {"KNOWN": Holder("subject-1", "resident")}
         self.facts = Facts(Direction.ENTRY, Category.UNKNOWN)  # besides direction and category
+        self.proofs: dict[str, ProofShown] = {}
+        self.used: list[str] = []  # by signed passes, and not given back
+        self.useless: str | None = None  # why none may be used
         self.objections: dict[str, Objection] = {}
         self.walked: list[tuple[str, Direction]] = []
         self.forgetful: str | None = None
 
-    def look_up(self, credential: str) -> Holder | None:
-        return self.roster.get(credential)
+    def shown(self, credential: str, direction: Direction, at_s: float) -> PassShown | ProofShown:
+        if (proof := self.proofs.get(credential)) is not None:
+            return proof._replace(at_s=at_s, direction=direction)
+        holder = self.roster.get(credential)
+        if holder is None:
+            return PassShown(at_s, None, direction)
+        enters = direction is Direction.ENTRY
+        objection = self.objections.get(holder.subject) if enters else None
+        known = replace(self.facts, direction=direction, category=Category(holder.category))
+        return PassShown(at_s, holder, direction, objection, known)
 
-    def known(self, holder: Holder, direction: Direction) -> Facts:
-        return replace(self.facts, direction=direction, category=Category(holder.category))
+    def use(self, holder: Holder) -> str | None:
+        self.used.append(holder.subject)
+        return self.useless
 
-    def object_to(self, holder: Holder) -> Objection | None:
-        return self.objections.get(holder.subject)
+    def give_back(self, holder: Holder) -> None:
+        self.used.remove(holder.subject)
 
     def note(self, subject: str, way: Direction) -> str | None:
         self.walked.append((subject, way))

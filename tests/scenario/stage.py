@@ -14,6 +14,7 @@ from gatepost.gate import Asked, Gate, Hardware, Surroundings
 from gatepost.wiring import thermometer
 from gatepost.wiring.hardware import lane_pins
 from gatepost.wiring.lane import policy
+from gatepost.wiring.ledgers import NoLedgers
 from gatepost_config.load import parse
 from gatepost_config.settings import Settings
 from gatepost_hal.gpio import PRESENCE_REST_S
@@ -141,6 +142,7 @@ class Stage:
         )
         self.log = MemoryLog()
         self.passes: Any = Notebook()
+        self.ledger: Any = NoLedgers()
         self.visitors = 0
         self.notified: list[str] = []
         self.rings = 0
@@ -210,12 +212,13 @@ class Stage:
             self.rings += 1
 
         return Surroundings(
-            look_up=self.passes.look_up,
-            known=self.passes.known,
+            shown=self.passes.shown,
+            use=holds(self.passes.use),
+            give_back=holds(self.passes.give_back),
+            ledger=self.ledger,
             disinfection_due=self.disinfection.due,
             disinfected=self.disinfection.done,
             regime=lambda: self.regime,
-            object_to=self.passes.object_to,
             note_passage=holds(self.passes.note),
             forgive=holds(self.passes.forgive),
             asked=asked,

@@ -66,8 +66,13 @@ def by_regime(attempt: Attempt, limit_c: float, known: Facts, regime: Regime) ->
     alone = conclude(attempt, limit_c)
     if alone.outcome is Outcome.RECHECK:
         return alone._replace(regime=regime.name)
-    zone, index_c = _settled(attempt, alone, limit_c), attempt.verdict.index_c
-    return decide(replace(known, zone=zone, index_c=index_c, attempts_left=0), regime)
+    return decide(measured(attempt, limit_c, known), regime)
+
+
+def measured(attempt: Attempt, limit_c: float, known: Facts) -> Facts:
+    """Return what is known with what a finished measurement adds to it."""
+    zone = _settled(attempt, conclude(attempt, limit_c), limit_c)
+    return replace(known, zone=zone, index_c=attempt.verdict.index_c, attempts_left=0)
 
 
 def _settled(attempt: Attempt, alone: Decision, limit_c: float) -> Zone:

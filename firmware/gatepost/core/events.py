@@ -8,6 +8,7 @@ from typing import NamedTuple, TypeAlias
 from gatepost.core.facts import Facts
 from gatepost.core.passback import Objection
 from gatepost.core.screening import Reason
+from gatepost.core.session import NOTHING, Brought
 from gatepost_hal.ports import Direction, InputChanged, Reading, SensorFault
 
 Json: TypeAlias = "str | int | float | bool | Sequence[Json] | Mapping[str, Json] | None"
@@ -17,18 +18,21 @@ class Holder(NamedTuple):
     """Who a known pass belongs to: an opaque subject of the roster, and its category.
 
     `duress`: the pass that its holder shows under threat. It opens as any other, and tells.
+    `pass_id`: of a signed pass whose uses are counted.
     """
 
     subject: str
     category: str
     duress: bool = False
+    pass_id: str | None = None
 
 
 class PassShown(NamedTuple):
     """A pass was shown at the reader of one direction. `holder` is None when nobody knows it.
 
     `objection` is what speaks against this pass just now (anti-passback). `known` is what is known
-    of its holder and of the moment, for the regime; what was measured comes later.
+    of its holder and of the moment, for the regime; what was measured comes later. `refusal`: why
+    a code that says that it is a pass is none here and now.
     """
 
     at_s: float
@@ -36,6 +40,19 @@ class PassShown(NamedTuple):
     direction: Direction = Direction.ENTRY
     objection: Objection | None = None
     known: Facts | None = None
+    refusal: str | None = None
+
+
+class ProofShown(NamedTuple):
+    """Something was shown that is no pass: a certificate, a code. `refusal`: why it does not count.
+
+    Whoever reads it verified it; the lane asks for what it may lack (`gatepost.core.session`).
+    """
+
+    at_s: float
+    direction: Direction = Direction.ENTRY
+    brought: Brought = NOTHING
+    refusal: str | None = None
 
 
 class Written(NamedTuple):
@@ -99,7 +116,15 @@ class Command(NamedTuple):
 
 
 LaneEvent = (
-    Reading | SensorFault | InputChanged | PassShown | Written | SensorTrust | Command | Tick
+    Reading
+    | SensorFault
+    | InputChanged
+    | PassShown
+    | ProofShown
+    | Written
+    | SensorTrust
+    | Command
+    | Tick
 )
 
 

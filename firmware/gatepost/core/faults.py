@@ -29,6 +29,7 @@ class Fault(Enum):
     DISINFECTION = "disinfection"  # what people touch here is due (R220)
     JOURNAL = "journal"  # events cannot be written
     WHEREABOUTS = "whereabouts"  # who is inside cannot be remembered over a restart
+    LEDGER = "ledger"  # nor who was brought in by whom, and who is on duty
     STANDING = "standing"  # nor that the lane is locked, or out of service
     WATCHDOG = "watchdog"  # the machine's own is not to be had
     CONTROL = "control"  # the technician's socket is not to be had
@@ -96,6 +97,10 @@ FAULTS = {
     ),
     Fault.WHEREABOUTS: Consequence(
         "after a restart a pass that is inside may enter again",
+        "free disk space, or replace the SD card",
+    ),
+    Fault.LEDGER: Consequence(
+        "after a restart escorts and duty are not known, and not told as closed",
         "free disk space, or replace the SD card",
     ),
     Fault.STANDING: Consequence(

@@ -17,25 +17,31 @@ from gatepost.core.attempt import (
     Attempt,
     by_regime,
     conclude,
+    measured,
 )
 from gatepost.core.events import (
     Command,
     LaneEvent,
     PassShown,
+    ProofShown,
     Record,
     Tick,
     Verb,
     Written,
 )
-from gatepost.core.levels import PASSAGE, level_trigger, with_levels
+from gatepost.core.facts import Facts
+from gatepost.core.levels import ASKING, PASSAGE, level_trigger, with_levels
 from gatepost.core.regime import Outcome
+from gatepost.core.rules import Decision
 from gatepost.core.screening import GUIDANCE, Reason, Zone, is_complete, judge
+from gatepost.core.session import ESCORTS, Brought, Need, also, missing, with_brought
 from gatepost.core.states import (
     ENTRY,
     EXIT,
     OUTPUTS,
     TEST_OUTPUTS,
     Output,
+    Span,
     State,
     Trigger,
 )
@@ -139,6 +145,8 @@ def _interpret(lane: Lane, event: LaneEvent, policy: Policy) -> tuple[Lane, Trig
             return _released_by(lane, "staff"), Trigger.ENTRY_COMMANDED
         case PassShown(direction=Direction.ENTRY):
             return _pass_shown(lane, event, policy)
+        case ProofShown(direction=Direction.ENTRY, brought=brought):
+            return _brought(lane, brought, policy)
         case Command(verb=Verb.RELEASE_ENTRY):
             return _released_by(lane, event.by), Trigger.ENTRY_COMMANDED
         case Command(verb=Verb.TEST):
@@ -172,6 +180,8 @@ def _turn(lane: Lane, name: InputName, at_s: float, policy: Policy) -> Trigger:
 def _timed_out(lane: Lane, policy: Policy) -> tuple[Lane, Trigger]:
     if lane.state is State.MEASURING:
         return _conclude(lane, policy)
+    if lane.state is State.AWAITING_PASS and lane.visit.wanted and lane.visit.decision is not None:
+        return lane, _TRIGGER_OF[lane.visit.decision.outcome]  # without it, it stands
     is_blind = policy.passage is PassageSignal.NONE
     is_release = OUTPUTS[lane.state].releases in (ENTRY, EXIT)
     return lane, Trigger.UNCONFIRMED if is_blind and is_release else Trigger.TIMEOUT
@@ -183,14 +193,17 @@ def _released_by(lane: Lane, by: str) -> Lane:
     return replace(lane, visit=replace(visit, released_by=by))
 
 
-def _pass_shown(lane: Lane, shown: PassShown, policy: Policy) -> tuple[Lane, Trigger]:
+def _pass_shown(lane: Lane, shown: PassShown, policy: Policy) -> tuple[Lane, Trigger | None]:
     visit, holder = _visit_of_pass(lane), shown.holder
     if lane.standing:
         return replace(
             lane, visit=replace(visit, holder=holder, decision=SHUT)
         ), Trigger.PASS_REFUSED
+    if visit.wanted:
+        return _escort_shown(lane, shown, policy)
     if holder is None:
-        return replace(lane, visit=replace(visit, decision=UNKNOWN_PASS)), Trigger.PASS_REFUSED
+        decision = UNKNOWN_PASS._replace(reason=shown.refusal or "")
+        return replace(lane, visit=replace(visit, decision=decision)), Trigger.PASS_REFUSED
     objection = None if holder.duress else shown.objection
     if lane.state in (State.MEASURING, State.PAUSING) and visit.holder is not None:
         return lane, Trigger.PASS_KNOWN  # another pass than the visit's own: nothing changes
@@ -206,9 +219,38 @@ def _pass_shown(lane: Lane, shown: PassShown, policy: Policy) -> tuple[Lane, Tri
 
 def _visit_of_pass(lane: Lane) -> Visit:
     """Return the visit that a pass belongs to: the one that waits for it, else a new one."""
-    if lane.state in (State.AWAITING_PASS, State.MEASURING, State.PAUSING):
+    if lane.state in ASKING:
         return lane.visit
     return Visit(lane.visit.number + 1)
+
+
+def _escort_shown(lane: Lane, shown: PassShown, policy: Policy) -> tuple[Lane, Trigger | None]:
+    """Take the pass of whoever brings the person in; any other one changes nothing."""
+    facts = shown.known
+    is_escort = (
+        Need.ESCORT in lane.visit.wanted
+        and shown.holder is not None
+        and facts is not None
+        and facts.category in ESCORTS
+        and not facts.isolated
+    )
+    if not is_escort or shown.holder is None:
+        return lane, None
+    return _brought(lane, Brought(escort=shown.holder.subject), policy)
+
+
+def _brought(lane: Lane, brought: Brought, policy: Policy) -> tuple[Lane, Trigger | None]:
+    """Note what somebody brings who is being dealt with, and decide if that was waited for."""
+    if lane.state not in ASKING or not brought.kinds:
+        return lane, None
+    visit = replace(lane.visit, brought=also(lane.visit.brought, brought))
+    noted = replace(lane, visit=visit)
+    if not visit.wanted:
+        return noted, None
+    decided, trigger = _decided(noted, policy)
+    is_progress = trigger is not Trigger.PASS_WANTED or decided.visit.wanted != visit.wanted
+    # Who shows the same again and again does not hold the lane for ever.
+    return (decided, trigger) if is_progress else (noted, None)
 
 
 def _conclude(lane: Lane, policy: Policy) -> tuple[Lane, Trigger]:
@@ -239,10 +281,22 @@ def _decided(lane: Lane, policy: Policy) -> tuple[Lane, Trigger]:
     if decision.outcome is Outcome.ADMIT and visit.holder is None:
         return replace(lane, visit=replace(visit, verdict=verdict)), Trigger.PASS_WANTED
     if policy.regime is not None and visit.known is not None:
-        decision = by_regime(attempt, limit_c, visit.known, policy.regime)
+        known = with_brought(visit.known, visit.brought)
+        decision = by_regime(attempt, limit_c, known, policy.regime)
+        wanted = _wanted(decision, measured(attempt, limit_c, known), policy)
+        visit = replace(visit, verdict=verdict, wanted=wanted)
+        if wanted:
+            return replace(lane, visit=replace(visit, decision=decision)), Trigger.PASS_WANTED
     near_limit = visit.near_limit or verdict.zone is Zone.RECHECK
     visit = replace(visit, verdict=verdict, decision=decision, near_limit=near_limit)
     return replace(lane, visit=visit), _TRIGGER_OF[decision.outcome]
+
+
+def _wanted(decision: Decision, facts: Facts, policy: Policy) -> tuple[Need, ...]:
+    """Return what else this person can show, so that the order lets them in."""
+    if policy.regime is None or decision.outcome is Outcome.RECHECK:
+        return ()
+    return missing(facts, policy.regime, policy.brings)
 
 
 # --------------------------------------------------------------------------------------- commands
@@ -300,7 +354,9 @@ def _step(
             *escalations(type_, lane, at_s),
         )
     )
-    return (lane if step.to is lane.state else _enter(lane, step.to, at_s, policy)), records
+    # What is asked for anew is a new entry: it is shown, and has its time.
+    is_entry = step.to is not lane.state or trigger is Trigger.PASS_WANTED
+    return (_enter(lane, step.to, at_s, policy) if is_entry else lane), records
 
 
 def _enter(lane: Lane, state: State, at_s: float, policy: Policy) -> Lane:
@@ -314,7 +370,10 @@ def _enter(lane: Lane, state: State, at_s: float, policy: Policy) -> Lane:
             near_limit=visit.near_limit,
             distrust=lane.distrust,
             known=visit.known,
+            brought=visit.brought,
         )
     span = OUTPUTS[state].until
+    if state is State.AWAITING_PASS and visit.wanted:
+        span = Span.PROOF_TIMEOUT
     deadline_at_s = None if span is None else at_s + policy.spans_s[span]
     return replace(lane, state=state, entered_at_s=at_s, deadline_at_s=deadline_at_s, visit=visit)

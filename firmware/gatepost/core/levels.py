@@ -7,7 +7,15 @@ that the lane is in by then takes the highest trigger that it knows.
 from collections.abc import Iterator
 from dataclasses import replace
 
-from gatepost.core.events import Command, LaneEvent, PassShown, Record, SensorTrust, Verb
+from gatepost.core.events import (
+    Command,
+    LaneEvent,
+    PassShown,
+    ProofShown,
+    Record,
+    SensorTrust,
+    Verb,
+)
 from gatepost.core.facts import Facts
 from gatepost.core.rules import Decision, decide
 from gatepost.core.screening import Zone
@@ -17,6 +25,8 @@ from gatepost.core.visit import ExitWish, Lane, Order, Policy
 from gatepost_hal.ports import Direction, InputChanged, InputName
 
 PASSAGE = frozenset({InputName.PASSAGE, InputName.PASSAGE_EXIT})
+# In these whoever stands there may show something.
+ASKING = frozenset({State.AWAITING_PASS, State.MEASURING, State.PAUSING})
 MODE_STATES = {mode.state for mode in MODES.values()} | {State.TESTING}
 
 _LEVELS = {
@@ -51,6 +61,8 @@ def with_levels(lane: Lane, event: LaneEvent, policy: Policy) -> tuple[Lane, tup
             # It tells silently: nothing else differs from any other pass.
             data = {"subject": holder.subject, "direction": event.direction.value}
             return lane, (Record("duress.shown", event.at_s, data),)
+        case ProofShown(direction=Direction.ENTRY, refusal=str(why)) if lane.state in ASKING:
+            return lane, (Record("proof.refused", event.at_s, {"why": why}),)
         case Command(verb=verb) if verb in _SWITCHES:
             standing, stands = _SWITCHES[verb]
             return _standing(lane, standing, event.at_s, stands=stands, by=event.by)

@@ -6,6 +6,7 @@ have several reasons, by the reason. The wording asks and explains; it accuses n
 
 from gatepost.core.attempt import PASSED_BACK, SHUT
 from gatepost.core.screening import Reason
+from gatepost.core.session import Need
 from gatepost.core.signals import Signal
 from gatepost.core.states import MODES, OUTPUTS, State
 from gatepost.core.visit import Lane
@@ -35,6 +36,14 @@ _TEXTS = {
         "该通行证已被使用，请联系工作人员",
         "This pass has been used already; please ask staff",
     ),
+    "pass_expired": (
+        "该通行证已过期，请联系工作人员",
+        "This pass has expired; please ask staff",
+    ),
+    "pass_not_yet": (
+        "该通行证尚未生效，请联系工作人员",
+        "This pass is not valid yet; please ask staff",
+    ),
     "no_entry": ("暂时不能进入，请联系工作人员", "No entry at the moment; please ask staff"),
     "wait_for_staff": ("请稍候，工作人员会来协助您", "Please wait, staff will come to help you"),
     # What the order in force asks for (`gatepost.core.rules`).
@@ -42,6 +51,17 @@ _TEXTS = {
     "show_code": ("请向工作人员出示健康码", "Please show your health code to staff"),
     "bring_test": ("请出示有效的核酸检测证明", "Please bring a valid test certificate"),
     "register_first": ("请先到工作人员处登记", "Please register with staff first"),
+    # What somebody can show now, when a decision waits for it (`gatepost.core.session`).
+    "show_health_code": ("请扫描您的健康码", "Please show your health code to the reader"),
+    "show_trip_card": ("请扫描您的行程卡", "Please show your travel card to the reader"),
+    "show_test": (
+        "请扫描您的核酸检测证明",
+        "Please show your test certificate to the reader",
+    ),
+    "show_escort": (
+        "请由陪同人员出示通行证",
+        "Whoever brings you in, please show your pass",
+    ),
     "bring_escort": ("请由陪同人员带您进入", "Please come with the person who brings you in"),
     "residents_only": (
         "目前仅限本小区居民进入",
@@ -135,11 +155,30 @@ _OF_REASON = {
 }
 
 
+_OF_NEED = {
+    Need.HEALTH_CODE: "show_health_code",
+    Need.TRIP_CARD: "show_trip_card",
+    Need.TEST: "show_test",
+    Need.ESCORT: "show_escort",
+}
+# Why a signed pass is none here and now (`Refusal` of the service that reads it), where that helps
+# its holder; anything else is a pass that is not known.
+_OF_REFUSAL = {
+    "expired": "pass_expired",
+    "not_yet": "pass_not_yet",
+    "used": "pass_used",
+    "elsewhere": "other_entrance",
+}
+
+
 def prompt_of(lane: Lane) -> Prompt | None:
     """Return what is said in the state that a lane has just entered; None is nothing."""
     key = _OF_SIGNAL.get(OUTPUTS[lane.state].signal)
     visit = lane.visit
-    if lane.state is State.DECIDING:
+    if lane.state is State.AWAITING_PASS and visit.wanted:
+        # One after another: each that was shown asks for what is then missing.
+        key = _OF_NEED[visit.wanted[0]]
+    elif lane.state is State.DECIDING:
         key = None  # it lasts as long as the disk takes
     elif lane.state is State.PAUSING and visit.verdict is not None:
         key = _OF_REASON.get(visit.verdict.reason, key)
@@ -181,4 +220,6 @@ def _why_refused(lane: Lane) -> str:
     if decision is PASSED_BACK:
         return "pass_used"
     # Admitted, and the record could not be written; or a pass that nobody knows.
-    return "no_entry" if lane.visit.holder is not None else "unknown_pass"
+    if lane.visit.holder is not None:
+        return "no_entry"
+    return _OF_REFUSAL.get("" if decision is None else decision.reason, "unknown_pass")

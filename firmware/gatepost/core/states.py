@@ -21,7 +21,7 @@ class State(Enum):
     """Where the lane is in its dealings with one person, or the mode that it is in."""
 
     IDLE = auto()  # nobody there
-    AWAITING_PASS = auto()  # somebody stepped up, or was measured, and a pass is next
+    AWAITING_PASS = auto()  # somebody stepped up, or was measured, and a pass or a proof is next
     MEASURING = auto()  # samples come in
     PAUSING = auto()  # between two attempts to measure
     DECIDING = auto()  # to be let in; the record of it is on its way to the disk
@@ -53,7 +53,7 @@ class Trigger(Enum):
     LEFT = auto()
     PASS_KNOWN = auto()  # one that may go on; to a lane that is about to measure, or does
     PASS_REFUSED = auto()  # unknown, used too often, or the lane is locked
-    PASS_WANTED = auto()  # measured, and may go on
+    PASS_WANTED = auto()  # measured, and may go on; or something else is to be shown
     ADMITTED = auto()  # the four outcomes of `gatepost.core.attempt`
     RECHECKED = auto()
     REFERRED = auto()
@@ -120,6 +120,7 @@ class Span(Enum):
     """Names of the durations that the site configures."""
 
     PASS_TIMEOUT = auto()
+    PROOF_TIMEOUT = auto()  # longer: it is looked for in a phone
     MEASURE_TIMEOUT = auto()
     RECHECK_PAUSE = auto()
     RELEASE_HOLD = auto()

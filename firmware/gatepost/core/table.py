@@ -151,10 +151,11 @@ TABLE: dict[State, Row] = {
     State.AWAITING_PASS: _row(
         {
             Trigger.PASS_KNOWN: Step(State.MEASURING),
+            Trigger.PASS_WANTED: Step(State.AWAITING_PASS),  # something else, or less than before
             Trigger.TIMEOUT: Step(State.CLEARING, (_ABANDONED,)),
         },
         _DENIES,
-        _OUTCOMES,  # for whoever was measured first
+        _OUTCOMES,  # for whoever was measured first, or was asked for more
         _LEAVES,
         _EXIT_OVER_VISIT,
         _no_exit(State.AWAITING_PASS),

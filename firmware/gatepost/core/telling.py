@@ -53,6 +53,9 @@ def data_of(type_: str, lane: Lane, policy: Policy) -> Mapping[str, Json]:
     visit = lane.visit
     data: dict[str, Json] = {"visit": visit.number, "direction": Direction.ENTRY.value}
     data |= _who(visit.holder.subject, visit.holder.category) if visit.holder else _who(None, None)
+    escort = visit.brought.escort or (visit.known and visit.known.escort)
+    if escort:
+        data["escort"] = escort
     if visit.released_by is not None:
         data["by"] = visit.released_by
     elif type_.startswith("visit.") and visit.decision is not None:
@@ -133,6 +136,12 @@ def _decision_data(visit: Visit, decision: Decision, policy: Policy) -> dict[str
     }
     if decision.regime is not None:
         data |= _of_order(decision)
+    elif decision.reason:
+        data["finding"] = decision.reason  # why a signed pass is none here and now
+    if visit.brought.kinds:
+        data["brought"] = list(visit.brought.kinds)
+    if visit.wanted:
+        data["wanted"] = [need.value for need in visit.wanted]
     if visit.objection is not None:
         data["objection"] = visit.objection.reason
     if (verdict := visit.verdict) is not None:

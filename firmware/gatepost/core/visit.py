@@ -10,6 +10,7 @@ from gatepost.core.passback import Objection
 from gatepost.core.regime import Regime
 from gatepost.core.rules import Decision
 from gatepost.core.screening import Instrument, Limits, Reason, Verdict
+from gatepost.core.session import NOTHING, Brought, Need
 from gatepost.core.states import Span, Standing, State
 from gatepost_hal.ports import InputName, Reading
 
@@ -47,6 +48,8 @@ class Policy:
     exit_in_lockdown: bool = True
     # Who leaves shows a pass, and the order decides; a button alone frees nothing.
     exits_by_pass: bool = False
+    # What else can be shown here: who reads certificates, and whose word on codes counts.
+    brings: frozenset[Need] = frozenset()
     # The order in force; `limits` has its limit. None: the lane's own rules alone.
     regime: Regime | None = None
 
@@ -74,6 +77,8 @@ class Visit:
     decision: Decision | None = None
     released_by: str | None = None  # whose command released it; None is an admission
     known: Facts | None = None  # of the holder, for the regime
+    brought: Brought = NOTHING  # shown besides the pass
+    wanted: tuple[Need, ...] = ()  # what the decision waits for; without it, it stands
 
 
 @dataclass(frozen=True, slots=True)

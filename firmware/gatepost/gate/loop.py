@@ -25,7 +25,7 @@ from gatepost.core.faults import SENSOR_FAULTS, Fault
 from gatepost.core.lane import advance, output_of
 from gatepost.core.sensing import Sensing
 from gatepost.core.states import Standing, State
-from gatepost.core.visit import Lane, Policy, under
+from gatepost.core.visit import Lane, Policy, Visit, under
 from gatepost.gate.parts import Asked, EventLog, Hardware, Surroundings
 from gatepost.gate.phases import Phases
 from gatepost.gate.recorder import Recorder
@@ -181,11 +181,7 @@ class Gate:
                 self._recorder.cleared(_READER_FAULTS[direction], at_s)
                 self._ask_leavers(self._recorder.standing)
                 self._passes_read += 1
-                holder = self._around.look_up(credential)
-                enters = holder is not None and direction is Direction.ENTRY
-                objection = self._around.object_to(holder) if holder and enters else None
-                known = self._around.known(holder, direction) if holder else None
-                self._feed(PassShown(at_s, holder, direction, objection, known))
+                self._feed(self._around.shown(credential, direction, at_s))
             case ReaderFault(at_s=at_s, kind=ReaderFaultKind.GONE, detail=detail):
                 self._recorder.raised(_READER_FAULTS[event.direction], at_s, detail)
                 self._ask_leavers(self._recorder.standing)
@@ -223,7 +219,8 @@ class Gate:
             shown = self.lane
         written = self._recorder.write(records)
         if self.lane.state is State.DECIDING:
-            self.lane, more = advance(self.lane, Written(event.at_s, written), self._policy)
+            is_durable = written and self._is_used(self.lane.visit)
+            self.lane, more = advance(self.lane, Written(event.at_s, is_durable), self._policy)
             self._recorder.write(more)
             records += more
         elif self.lane.state is State.TESTING and was.state is not State.TESTING and not written:
@@ -233,22 +230,36 @@ class Gate:
             self._stage.show(self.lane, self._policy)
         if self.lane.state is State.MEASURING and _is_elsewhere(was, self.lane):
             self._sensing.begin_attempt(self._now_s())
-        self._follow_up(records, event.at_s)  # last: nobody waits for it
+        self._follow_up(records, was)  # last: nobody waits for it
         if self.lane.standing & _KEPT != was.standing & _KEPT:
             self._told_of(Fault.STANDING, self._around.keep_standing(self.lane.standing & _KEPT))
         return records
 
-    def _follow_up(self, records: Iterable[Record], at_s: float) -> None:
+    def _is_used(self, visit: Visit) -> bool:
+        """Count the use of a signed pass before the relay moves; nobody goes in without that."""
+        holder = visit.holder
+        if holder is None or holder.pass_id is None or visit.released_by is not None:
+            return True
+        why_not = self._around.use(holder)
+        if why_not is not None:
+            data = {"subject": holder.subject, "why": why_not}
+            self._recorder.write([Record("pass.not_used", self._now_s(), data)])
+        return why_not is None
+
+    def _follow_up(self, records: Iterable[Record], was: Lane) -> None:
         """Learn from whoever was measured, and note who went through."""
         for record in records:
             if record.type in _LESSONS:
-                self._learn(at_s, admitted=_LESSONS[record.type])
+                self._learn(record.at_s, admitted=_LESSONS[record.type])
+            if record.type == "passage.not_entered" and was.visit.holder is not None:
+                self._around.give_back(was.visit.holder)
             subject = record.data.get("subject")
             if record.type in _WALKED and isinstance(subject, str):
                 way = Direction(record.data["direction"])
                 self._told_of(Fault.WHEREABOUTS, self._around.note_passage(subject, way))
             if record.type in _EVACUATED:
                 self._told_of(Fault.WHEREABOUTS, self._around.forgive())
+            self._recorder.write(self._around.ledger.follow(record))
 
     def _told_of(self, fault: Fault, detail: str | None) -> None:
         if detail is None:
@@ -349,6 +360,8 @@ class Gate:
             self._follow_regime(now_s)
             self._follow_roster()
             self._remind()
+            self._recorder.write(self._around.ledger.overdue())
+            self._told_of(Fault.LEDGER, self._around.ledger.why_not)
 
     def _remind(self) -> None:
         regime = self._policy.regime

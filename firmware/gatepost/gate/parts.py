@@ -3,11 +3,9 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from gatepost.core.events import Holder, Json, Tested, Verb
-from gatepost.core.facts import Facts
+from gatepost.core.events import Holder, Json, PassShown, ProofShown, Record, Tested, Verb
 from gatepost.core.faults import Fault
 from gatepost.core.offset import Offset
-from gatepost.core.passback import Objection
 from gatepost.core.regime import Regime
 from gatepost.core.states import Standing
 from gatepost_hal.ports import (
@@ -75,20 +73,38 @@ class Asked(NamedTuple):
     disinfected: bool = False
 
 
+class LedgerBook(Protocol):
+    """Who was brought in by whom, and who is on duty (`gatepost.core.ledgers`)."""
+
+    why_not: str | None
+    """Why it will not outlast a restart, if so."""
+
+    def follow(self, record: Record) -> Sequence[Record]:
+        """Take one record of the lane; return what is to be recorded of it."""
+        ...
+
+    def overdue(self) -> Sequence[Record]:
+        """Return a record for each visit that lasts for too long, once."""
+        ...
+
+
 class Surroundings(NamedTuple):
     """What the loop asks of the other parts of the program, each a plain function."""
 
-    look_up: Callable[[str], Holder | None]  # a credential in the roster
-    known: Callable[[Holder, Direction], Facts]  # what a regime needs to know of them
+    # What was read at an instant: a pass, of somebody or of nobody, or a proof.
+    shown: Callable[[str, Direction, float], PassShown | ProofShown]
+    # Count a use of a signed pass, on the disk; what comes back is why it may not be used, if so.
+    use: Callable[[Holder], str | None]
+    give_back: Callable[[Holder], None]  # nobody walked
     # The order in force by now, None where the lane's own rules are all; what comes second is why
     # it is not the one that is set, if so.
     regime: Callable[[], tuple[Regime | None, str | None]]
     disinfection_due: Callable[[int], str | None]  # with so many a day; None: it is not
     disinfected: Callable[[], str | None]  # note it; what comes back is why not, if so
-    object_to: Callable[[Holder], Objection | None]  # anti-passback, of somebody who enters
     # Somebody went through; what comes back is why it could not be written down, if so.
     note_passage: Callable[[str, Direction], str | None]
     forgive: Callable[[], str | None]  # where everybody is, after an evacuation; likewise
+    ledger: LedgerBook  # escorts and duty
     asked: Callable[[], Sequence[Asked]]  # what came in on the control socket
     acknowledged_seq: Callable[[], int]  # what the link says that the server has
     ring: Callable[[], None]  # tells the link to look at the journal again

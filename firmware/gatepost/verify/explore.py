@@ -13,6 +13,7 @@ from gatepost.core.lane import advance
 from gatepost.core.regime import Outcome
 from gatepost.core.rules import Decision
 from gatepost.core.screening import Reason, Verdict, Zone
+from gatepost.core.session import Brought, Need
 from gatepost.core.states import Standing, State
 from gatepost.core.visit import ExitWish, Lane, Policy, Visit
 from gatepost.verify.order import keeps_in, on_leaving
@@ -258,6 +259,8 @@ _LEFT_OVER = Visit(
     decision=Decision(Outcome.ADMIT, ()),
     released_by="somebody",
     known=Facts(Direction.ENTRY, Category.RESIDENT),
+    brought=Brought(escort="somebody"),
+    wanted=(Need.TEST,),
 )
 
 

@@ -64,5 +64,6 @@ RECORDS = {
     "tamper.cleared": "and closed",
     "command.obeyed": "a command acted",
     "command.refused": "a command did not, and why",
+    "proof.refused": "a code or certificate was shown, and does not count; and why",
     "duress.shown": "a pass was shown under threat; nothing else differs",
 }

@@ -1,5 +1,6 @@
 """The nine safety properties, S1 to S9, in order."""
 
+from gatepost.verify import rules_session  # noqa: F401 - adds its rules to theirs
 from gatepost.verify.claims import Property
 from gatepost.verify.rules_disk import S5
 from gatepost.verify.rules_levels import S3, S6, S7

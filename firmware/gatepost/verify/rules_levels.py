@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from gatepost.core.events import Command, PassShown, SensorTrust, Tick, Verb, Written
+from gatepost.core.events import Command, PassShown, ProofShown, SensorTrust, Tick, Verb, Written
+from gatepost.core.levels import ASKING
 from gatepost.core.states import Standing, State
 from gatepost.core.visit import Lane
 from gatepost.verify.claims import EVENTS, Property, When
@@ -38,7 +39,12 @@ S6 = Property("S6", "an event that a state does not know changes nothing")
 S7 = Property("S7", "a command acts once, in its time, or not at all")
 
 _PASSAGE = frozenset({InputName.PASSAGE, InputName.PASSAGE_EXIT})
-_NO_RECORDS_OF_A_STEP = CONDITION_TYPES | {"command.obeyed", "command.refused", "duress.shown"}
+_NO_RECORDS_OF_A_STEP = CONDITION_TYPES | {
+    "command.obeyed",
+    "command.refused",
+    "duress.shown",
+    "proof.refused",
+}
 # In these a pass at the entry is nobody's, or changes nothing any more.
 _KNOWS_NO_PASS = (
     IN_THE_ARM
@@ -177,6 +183,8 @@ def what_moves_nothing_changes_nothing(step: Seen) -> bool | None:
         step.event, Reading | PassShown
     ):
         return None  # a sample, or the visit's first pass: S1 and S4 have them
+    if before.state in ASKING and isinstance(step.event, PassShown | ProofShown):
+        return None  # what is brought besides: rules_session has it
     visit = before.visit
     if isinstance(step.event, SensorTrust):
         visit = replace(visit, distrust=after.visit.distrust)  # S4 has that

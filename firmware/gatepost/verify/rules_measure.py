@@ -6,8 +6,8 @@ from gatepost.core.states import State
 from gatepost.core.visit import Order
 from gatepost.verify.claims import Property, When
 from gatepost.verify.explore import Seen
-from gatepost.verify.measured import is_feverish, is_near
-from gatepost.verify.order import justifies, keeps_out
+from gatepost.verify.measured import is_feverish, is_near, is_passing
+from gatepost.verify.order import is_outsider, justifies, lacks
 from gatepost.verify.terms import record_of
 from gatepost_hal.ports import InputChanged, InputName, Reading, SensorFault
 
@@ -150,12 +150,15 @@ def an_attempt_ends_as_it_was(step: Seen) -> bool | None:
     samples = step.before.visit.samples
     if isinstance(step.event, Reading):
         samples = (*samples, step.event)
+    if step.after.state is State.AWAITING_PASS and step.after.visit.wanted:
+        near_before = step.before.visit.near_limit
+        return is_passing(samples, near_before=near_before) and bool(lacks(step.before.visit))
     passes = justifies(step.before.visit, samples, step.policy)
     if step.after.state in (State.AWAITING_PASS, State.DECIDING):
         has_pass = step.before.visit.holder is not None
         return passes and (step.after.state is State.DECIDING) == has_pass
     if is_feverish(samples) and not step.tainted and not step.is_late:
-        is_out = keeps_out(step.before.visit, step.policy)
+        is_out = step.policy.regime is not None and is_outsider(step.before.visit)
         return ("visit.denied" if is_out else "visit.referred") in step.types
     # Who passed, and shows no pass yet, makes room for somebody who wishes to leave.
     return step.tainted or step.is_late or not passes or "exit.released" in step.types

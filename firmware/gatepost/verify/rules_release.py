@@ -1,6 +1,6 @@
 """S1 and S2: what energises a relay, for how long, and what became of it."""
 
-from gatepost.core.events import Command, PassShown, Tested, Tick, Verb, Written
+from gatepost.core.events import Command, PassShown, ProofShown, Tested, Tick, Verb, Written
 from gatepost.core.lane import output_of, release_s
 from gatepost.core.states import Span, Standing, State
 from gatepost.core.visit import PassageSignal
@@ -16,6 +16,7 @@ from gatepost.verify.terms import (
     LET_OUT,
     MODE_STATES,
     UNCOUNTED,
+    asks_anew,
     frees,
     has_contact,
     highest,
@@ -91,7 +92,7 @@ def entry_is_justified(step: Seen) -> bool | None:
             return step.after.visit.released_by == "staff"
         case Command(verb=Verb.RELEASE_ENTRY, by=by) as command:
             return is_in_time(command, step.before) and step.after.visit.released_by == by
-        case Reading() | PassShown(direction=Direction.ENTRY):
+        case Reading() | PassShown(direction=Direction.ENTRY) | ProofShown():
             return _is_admission(step)
         case _:
             return False
@@ -127,8 +128,8 @@ def a_blocked_pass_is_no_pass(step: Seen) -> bool | None:
     blocks = shown.objection is not None and shown.objection.blocks
     if shown.holder is not None and (shown.holder.duress or not blocks):
         return None
-    if step.after is step.before:
-        return True
+    if step.after is step.before or step.before.visit.wanted:
+        return True  # nobody's pass to go through with: what an escort's may do, S6 says
     return step.after.state not in (State.MEASURING, State.DECIDING, State.RELEASED)
 
 
@@ -228,7 +229,9 @@ def nothing_moves_a_deadline(step: Seen) -> bool | None:
     """A state ends when it said on its first instant that it would; none but it sets that."""
     before, after = step.before, step.after
     span = _SPANS.get(after.state)
-    if after.state is before.state and not _is_new_release(step):
+    if after.state is State.AWAITING_PASS and after.visit.wanted:
+        span = Span.PROOF_TIMEOUT
+    if after.state is before.state and not (_is_new_release(step) or asks_anew(step)):
         is_same = after.deadline_at_s == before.deadline_at_s
         return is_same and (span is None or after.entered_at_s == before.entered_at_s)
     until_s = None if span is None else step.at_s + step.policy.spans_s[span]

@@ -71,7 +71,7 @@ KNOWN_TYPES = (
     frozenset(_OUTCOME_OF)
     | CONDITION_TYPES
     | {"visit.abandoned", "entry.commanded", "exit.released", "exit.refused", "duress.shown"}
-    | {"command.obeyed", "command.refused", "maintenance.tested"}
+    | {"command.obeyed", "command.refused", "proof.refused", "maintenance.tested"}
     | {f"passage.{word}" for word in ("entered", "not_entered", "left", "not_left", "held")}
     | {f"passage.{word}" for word in ("unconfirmed", "wrong_way", "tailgated", "forced", "free")}
     | {"passage.rested", "escalation.raised"}

@@ -214,3 +214,10 @@ def has_contact(policy: Policy) -> bool:
 def record_of(step: Seen, *types: str) -> Record | None:
     """Return the first record of one of these types."""
     return next((record for record in step.records if record.type in types), None)
+
+
+def asks_anew(step: Seen) -> bool:
+    """Return whether the person is asked for something else than a moment ago, or for less."""
+    before, after = step.before, step.after
+    is_asking = before.state is State.AWAITING_PASS and after.state is State.AWAITING_PASS
+    return is_asking and before.visit.wanted != after.visit.wanted

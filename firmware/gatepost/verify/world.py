@@ -15,6 +15,7 @@ from gatepost.core.events import (
     Holder,
     LaneEvent,
     PassShown,
+    ProofShown,
     SensorTrust,
     Tested,
     Tick,
@@ -23,9 +24,10 @@ from gatepost.core.events import (
 )
 from gatepost.core.passback import Objection
 from gatepost.core.screening import Instrument, Limits, Reason
+from gatepost.core.session import NOTHING, Brought
 from gatepost.core.states import Span, State
 from gatepost.core.visit import Lane, Order, PassageSignal, Policy, under
-from gatepost.verify.order import ORDER, known
+from gatepost.verify.order import BRINGS, ORDER, TEST, known
 from gatepost_hal.ports import (
     Direction,
     InputChanged,
@@ -44,6 +46,7 @@ LONG_S = 100.0  # after every deadline
 _POLICY = Policy(
     spans_s={
         Span.PASS_TIMEOUT: 15.0,
+        Span.PROOF_TIMEOUT: 30.0,
         Span.MEASURE_TIMEOUT: 6.0,
         Span.RECHECK_PAUSE: 2.0,
         Span.RELEASE_HOLD: 5.0,
@@ -67,7 +70,7 @@ SITES = {
         _POLICY, passage=PassageSignal.NONE, pulse_s=0.5, exit_in_lockdown=False
     ),
     "pass first, one passage contact, under an order": under(
-        replace(_POLICY, exits_by_pass=True), ORDER
+        replace(_POLICY, exits_by_pass=True, brings=BRINGS), ORDER
     ),
 }
 
@@ -159,6 +162,15 @@ def _passes(policy: Policy) -> Iterator[Happening]:
     for words, (holder, objection) in shown.items():
         facts = known(holder, Direction.ENTRY, policy)
         yield Happening(words, (PassShown(SOON_S, holder, Direction.ENTRY, objection, facts),))
+    proofs = {
+        "a certificate of a test": ProofShown(SOON_S, Direction.ENTRY, Brought(test=TEST)),
+        "a certificate that has expired": ProofShown(
+            SOON_S, Direction.ENTRY, NOTHING, refusal="expired"
+        ),
+        "a certificate at the exit": ProofShown(SOON_S, Direction.EXIT, Brought(test=TEST)),
+    }
+    for words, proof in proofs.items():
+        yield Happening(words, (proof,))
     leavers = {"a known pass": RESIDENT, "another known pass": ANOTHER, "an unknown pass": None}
     for words, holder in leavers.items():
         facts = known(holder, Direction.EXIT, policy)

@@ -10,16 +10,19 @@ from types import MappingProxyType
 from gatepost.core.faults import Fault
 from gatepost.core.regime import Regime
 from gatepost.core.sensing import Sensing
+from gatepost.core.session import Need
 from gatepost.core.signals import is_within
 from gatepost.core.states import Span
 from gatepost.core.visit import Order, PassageSignal, Policy, under
 from gatepost.gate import Gate, Hardware, Surroundings
+from gatepost.gate.parts import LedgerBook
 from gatepost.wiring import thermometer
 from gatepost.wiring.disinfection import Disinfection
+from gatepost.wiring.ledgers import Ledgers, NoLedgers
 from gatepost.wiring.orders import Orders, StandingStore
 from gatepost.wiring.passes import Passes
 from gatepost.wiring.records import event_log
-from gatepost_config.settings import Settings
+from gatepost_config.settings import NOTHING, Settings
 from gatepost_hal.ports import Clock
 from gatepost_services.doorbell import Doorbell
 from gatepost_services.uplink.position import read_acknowledged
@@ -31,6 +34,7 @@ def policy(settings: Settings) -> Policy:
     return Policy(
         spans_s={
             Span.PASS_TIMEOUT: lane.pass_timeout_s,
+            Span.PROOF_TIMEOUT: lane.proof_timeout_s,
             Span.MEASURE_TIMEOUT: lane.measure_timeout_s,
             Span.RECHECK_PAUSE: lane.recheck_pause_s,
             Span.RELEASE_HOLD: turnstile.release_hold_s,
@@ -51,6 +55,7 @@ def policy(settings: Settings) -> Policy:
         exit_wish_s=lane.exit_wish_s,
         exit_in_lockdown=lane.exit_in_lockdown,
         exits_by_pass=settings.regime.exits == "by_pass",
+        brings=frozenset({Need.ESCORT}),
     )
 
 
@@ -86,12 +91,13 @@ def gate(
             sensing=Sensing(thermometer.setup(settings, offsets.load()), hardware.clock.now_s()),
             log=log,
             surroundings=Surroundings(
-                look_up=passes.look_up,
-                known=passes.known,
+                shown=passes.shown,
+                use=passes.use,
+                give_back=passes.give_back,
+                ledger=ledgers(settings, hardware.clock, boot_id),
                 disinfection_due=disinfection.due,
                 disinfected=disinfection.done,
                 regime=order,
-                object_to=passes.object_to,
                 note_passage=passes.note,
                 forgive=passes.forgive,
                 asked=orders.asked,
@@ -106,6 +112,14 @@ def gate(
             standing=store.load(),
             known_faults={**known_faults, **passes.faults, **orders.faults, **store.faults},
         )
+
+
+def ledgers(settings: Settings, clock: Clock, boot_id: str) -> LedgerBook:
+    """Return the ledger of escorts and duty; none where nobody is seen to leave."""
+    if not settings.regime.name or settings.reader.exit_device == NOTHING:
+        return NoLedgers()
+    escort_s = settings.regime.escort_hours * 3600
+    return Ledgers(settings.paths.ledger, clock, boot_id, escort_s)
 
 
 def _order(settings: Settings, clock: Clock) -> Callable[[], tuple[Regime | None, str | None]]:

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from gatepost.core.events import Holder
+from gatepost.core.events import Holder, PassShown, ProofShown
 from gatepost.core.facts import Category, Facts, Pass
 from gatepost.core.faults import Fault
 from gatepost.core.passback import (
@@ -80,6 +80,21 @@ class Passes:
         self._inside_as = {who: self._category_of(who) for who in inside}
         self._inside = Counter(self._inside_as.values())
         self._to_recount: list[str] = []
+
+    def shown(self, credential: str, direction: Direction, at_s: float) -> PassShown | ProofShown:
+        """Return what was shown at a reader: whose pass it is, and what is known of them."""
+        holder = self.look_up(credential)
+        if holder is None:
+            return PassShown(at_s, None, direction)
+        objection = self.object_to(holder) if direction is Direction.ENTRY else None
+        return PassShown(at_s, holder, direction, objection, self.known(holder, direction))
+
+    def use(self, holder: Holder) -> str | None:  # noqa: ARG002
+        """Count a use of a signed pass; return why it may not be used, if so."""
+        return None
+
+    def give_back(self, holder: Holder) -> None:
+        """Take the count of a use back: nobody walked."""
 
     def look_up(self, credential: str) -> Holder | None:
         """Return whose pass it is, None for nobody's."""

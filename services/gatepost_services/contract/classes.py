@@ -29,6 +29,13 @@ CLASS_OF = MappingProxyType(
         "passage.rested": _LIVE,
         "passage.free": _LIVE,
         "duress.shown": _ALARM,
+        "proof.refused": _LIVE,
+        "pass.not_used": _LIVE,
+        "escort.opened": _LIVE,
+        "escort.closed": _LIVE,
+        "escort.overdue": _ALARM,  # a visitor is inside for longer than the site allows
+        "duty.begun": _LIVE,
+        "duty.ended": _LIVE,
         "fire.raised": _ALARM,
         "fire.cleared": _ALARM,
         "emergency.raised": _ALARM,
