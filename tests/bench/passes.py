@@ -75,6 +75,7 @@ def kinds() -> dict[str, str]:
 
 def opened(folder: Path) -> Verifier:
     """Return a gate that trusts the key, and has counted some thousand passes."""
+    signing.write_secret(folder / "steps", SECRET)
     desk = Verifier(
         trust_path=folder / "trust.cose",
         replay_path=folder / "credentials.db",
@@ -82,7 +83,7 @@ def opened(folder: Path) -> Verifier:
         site="north-court",
         gate="north-1",
         max_age=None,
-        step_secret=SECRET,
+        step_secret_path=folder / "steps",
     )
     key = TrustedKey(
         signing.kid_of(KEY.public_key()),

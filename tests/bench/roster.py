@@ -26,7 +26,7 @@ from gatepost_services.roster.documents import read_document
 from gatepost_services.roster.rows import digest_of
 from gatepost_services.roster.writer import Delta, RosterWriter, Whole
 
-PEOPLE, CHANGED, LOOK_UPS = 100_000, 10_000, 20_000
+PEOPLE, CHANGED, LOOK_UPS = 100_000, 10_000, 60_000
 MEDIAN_LIMIT_MS, P99_LIMIT_MS, IMPORT_LIMIT_S, SIZE_LIMIT_MB = 0.2, 1.0, 10.0, 40.0
 WRITER = """
 import sys
@@ -197,7 +197,7 @@ def kill_imports(folder: Path, kills: int) -> int:
     )
     for _ in range(kills):
         was = digests.index(roster.check().digest)
-        _import(config, files[1 - was], chance.uniform(0, took_s))
+        _import(config, files[1 - was], chance.uniform(0, 1.5 * took_s))
         counts.append(digests.index(roster.check().digest) == was)  # ValueError: neither
     print(
         f"{kills} imports killed: {sum(counts)} left the old roster, {kills - sum(counts)} the new"

@@ -283,6 +283,15 @@ def test_a_capacity_counts_where_there_is_one_and_where_somebody_counts(inside, 
     assert found(Check.CAPACITY, person, capacity=capacity) == finding
 
 
+def test_r065_of_a_household_that_is_known_by_its_outing_nobody_need_know_the_name():
+    nameless = Pass("p1", household=None, valid=True)
+    person = leaving("resident", shown=nameless)
+    assert found(Check.QUOTA, person) == "no_household"
+    for last, finding in (("2022-04-02T23:59", "over_quota"), ("2022-04-01T00:01", None)):
+        known = leaving("resident", shown=nameless, household_last_exit=at(last))
+        assert found(Check.QUOTA, known) == finding
+
+
 # ---------------------------------------------------------------------------------------- the table
 
 

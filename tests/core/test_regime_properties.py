@@ -27,6 +27,8 @@ from gatepost.core.facts import (
     Facts,
     Mask,
     Pass,
+    Refusal,
+    Stay,
 )
 from gatepost.core.prompts import PROMPTS
 from gatepost.core.regime import Finding, Outcome, Regime
@@ -42,6 +44,8 @@ from .regimes_for_tests import NOON, SHIPPED, changed, proof, shipped
 RULE = re.compile(r"R(0\d\d|[12]\d\d|30[0-3])|ours")
 RELEASING = {"admit", "admit_and_report"}
 ENTRY, EXIT = Direction.ENTRY, Direction.EXIT
+LONG_AGO = NOON - timedelta(days=99)
+AREAS = {"Yantian": NOON - timedelta(days=15)}
 fast = settings(max_examples=250, deadline=None, database=None)
 
 
@@ -60,7 +64,7 @@ def site_regimes() -> tuple[Regime, ...]:
                     lines = f'[choices]\n{choice} = "{option}"\n'
                     regime = changed(name, Path(folder), lines)
                     found.append(replace(regime, name=f"{name}, {choice} = {option}"))
-    return tuple(found)
+    return tuple(replace(regime, areas=AREAS) for regime in found)
 
 
 OPTIONS = [(name, option) for name, choice in CHOICES.items() for option in choice.options]
@@ -123,12 +127,15 @@ all_facts = st.builds(
     household_last_exit=st.none() | around_noon(4),
     vouchers=st.integers(0, 1),
     isolated=st.booleans(),
+    isolated_since=st.none() | around_noon(30),
     registered=st.sampled_from([None, False, True]),
     escort=st.sampled_from([None, "p1"]),
     risk_area_days=st.none() | st.integers(0, 16),
+    stays=st.lists(st.builds(Stay, st.just("Yantian"), around_noon(20)), max_size=2).map(tuple),
     mask=st.sampled_from(Mask),
     works_inside=st.none() | st.integers(0, 6),
     people_inside=st.none() | st.integers(0, 4),
+    refused=st.frozensets(st.sampled_from(Refusal)),
     now=st.just(NOON) | st.none(),
 )
 any_regime = st.deferred(lambda: st.sampled_from(site_regimes()))
@@ -251,6 +258,9 @@ WORSE = {
     "nobody counted the works": lambda f: replace(f, works_inside=None),
     "the works are full": lambda f: replace(f, works_inside=4),
     "the household was just out": lambda f: replace(f, household_last_exit=NOON, vouchers=0),
+    "refuses": lambda f: replace(f, refused=frozenset(Refusal)),
+    "isolated for too long": lambda f: replace(f, isolated=True, isolated_since=LONG_AGO),
+    "just back from a listed area": lambda f: replace(f, stays=(*f.stays, Stay("Yantian", NOON))),
     "an invalid pass": lambda f: replace(f, shown=Pass("p1", "h1", valid=False)),
 }
 # What the worse fact takes the place of; elsewhere it is no comparison.
@@ -301,6 +311,7 @@ TIGHTER = {
     "works_inside": lambda limits: {"works_inside": limits.works_inside - 1},
     "code_hours": lambda _: {"code_hours": 24.0},
     "capacity": lambda _: {"capacity": 2},
+    "observation_days": lambda _: {"observation_days": 28},
 }
 
 

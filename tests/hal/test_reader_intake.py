@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gatepost_hal.ports import Direction, PassRead, ReaderBack, ReaderFault, ReaderFaultKind
@@ -115,6 +115,7 @@ def test_nothing_is_made_of_bytes_of_a_device_that_is_not_open(intake):
     assert intake.took(b"PASS-1\n", 1.0) == []
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(

@@ -4,7 +4,7 @@ import itertools
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gatepost_hal.ports import Direction, PassRead, ReaderFault, ReaderFaultKind
@@ -53,6 +53,7 @@ def refusal(events):
     return event.detail
 
 
+@settings(deadline=None)
 @given(cards)
 def test_every_valid_frame_of_50_us_pulses_1_ms_apart_is_read(card):
     bits, facility, number = card
@@ -82,6 +83,7 @@ def test_a_frame_of_34_bits_has_16_and_16():
     assert read.credential == "W34:1:3"
 
 
+@settings(deadline=None)
 @given(cards)
 def test_every_single_flipped_bit_is_refused(card):
     bits = card[0]
@@ -92,6 +94,7 @@ def test_every_single_flipped_bit_is_refused(card):
         assert half in refusal(replayed(bits, at_pace(bad)))
 
 
+@settings(deadline=None)
 @given(cards)
 def test_every_dropped_pulse_is_refused(card):
     pulses = at_pace(frame(*card))
@@ -100,6 +103,7 @@ def test_every_dropped_pulse_is_refused(card):
         assert f"number of pulses {card[0] - 1}," in told
 
 
+@settings(deadline=None)
 @given(cards, st.floats(0.000_001, 0.000_99))
 def test_every_doubled_pulse_is_refused(card, after_s):
     pulses = at_pace(frame(*card))
@@ -108,6 +112,7 @@ def test_every_doubled_pulse_is_refused(card, after_s):
         refusal(replayed(card[0], twice))
 
 
+@settings(deadline=None)
 @given(cards, st.data())
 def test_any_number_of_dropped_pulses_is_refused(card, data):
     """Also 8 of 34, which leave a frame of the other length."""
@@ -119,6 +124,7 @@ def test_any_number_of_dropped_pulses_is_refused(card, data):
         )
 
 
+@settings(deadline=None)
 @given(cards, st.data())
 def test_two_flipped_bits_are_seen_unless_they_are_in_one_half(card, data):
     """The limit of the format: what parity cannot see is another card."""
@@ -174,6 +180,7 @@ def test_records_that_the_kernel_hands_over_out_of_order_are_put_in_order():
     assert decoder.lapse(NOW_S + 1)[0].credential == "W26:3:4"
 
 
+@settings(deadline=None)
 @given(cards, st.integers(0, 33), st.integers(1, 3))
 def test_edges_that_the_kernel_lost_spoil_the_frame(card, place, lost):
     """Its numbers tell, also where what is left looks like a card."""
@@ -211,6 +218,7 @@ def test_a_single_spark_is_a_fault_that_says_so():
     assert refusal(replayed(26, [(0, 0.0)])) == "number of pulses 1, a card's is 26"
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 1), st.floats(0.0, 0.03)), max_size=120),
     st.sampled_from([26, 34]),
@@ -238,6 +246,7 @@ def _frames(pulses):
         yield [pulse for _, pulse in run]
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=500), st.floats(0, 1e6))
 def test_any_bytes_are_events_and_never_an_error(data, at_s):
     decoder = WiegandDecoder(26, d1=D1, direction=Direction.EXIT)

@@ -52,7 +52,8 @@ def test_our_own_are_signed_with_ed25519():
 
 @pytest.mark.parametrize("tag", [b"", b"\xd2", b"\xd8\x3d\xd2", b"\xd8\x3d"])
 def test_tags_may_be_missing(tag):
-    assert cose.parse(signed(tag=tag)) == cose.parse(signed(tag=tag)[len(tag) :])
+    message = cose.parse(tag + signed(tag=b""))
+    assert cose.is_signed_by(message, kit.p256().public_key())
 
 
 @pytest.mark.parametrize("tag", [b"\xd1", b"\xd8\x12\xd2", b"\xd2\xd2", b"\xc0", b"\xd2\xd8\x3d"])
@@ -136,7 +137,7 @@ def test_any_bytes_are_a_message_or_the_one_error(data):
 @pytest.mark.parametrize("name", KEYS)
 @pytest.mark.parametrize("signature", [b"", b"\0" * 64, b"\xff" * 64, b"\0" * 96, b"\xff" * 256])
 def test_a_signature_of_any_length_is_none(name, signature):
-    make_key, algorithm = KEYS[name]
+    make_key, _ = KEYS[name]
     forged = signed(name, sign=lambda *_: signature)
     assert not cose.is_signed_by(cose.parse(forged), make_key().public_key())
 

@@ -12,7 +12,7 @@ from gatepost_services.credentials import signed_pass, steps, wrapping
 from gatepost_services.credentials.desk import Verifier
 from gatepost_services.credentials.errors import CredentialError, Refusal
 from gatepost_services.credentials.replay import KEPT
-from gatepost_services.credentials.signing import kid_of
+from gatepost_services.credentials.signing import kid_of, write_secret
 from gatepost_services.credentials.trust import TrustError
 
 from .pass_kit import (
@@ -53,6 +53,8 @@ class Gate:
     def __init__(self, folder, **changed):
         self.folder = folder
         self.changed = changed
+        if not (folder / "steps").exists():
+            write_secret(folder / "steps", SECRET)
         self.desk = self._opened()
 
     def _opened(self):
@@ -64,7 +66,7 @@ class Gate:
                 "site": SITE,
                 "gate": GATE,
                 "max_age": 2 * HOUR,
-                "step_secret": SECRET,
+                "step_secret_path": self.folder / "steps",
                 **self.changed,
             }
         )
@@ -167,6 +169,19 @@ def test_a_step_cannot_be_moved_on_without_the_key(gate):
     assert gate.refusal(moved) is Refusal.STEP
 
 
+def test_a_stepped_code_has_one_form(gate):
+    data = signed_pass.unwrapped(stepped(STEP), steps.PREFIX)
+    assert gate.read(wrapping.wrap(data, steps.PREFIX))
+    longer = wrapping.wrap(b"\x98" + bytes([data[0] & 0x1F]) + data[1:], steps.PREFIX)
+    assert gate.refusal(longer) is Refusal.FORMAT
+
+
+def test_a_step_before_all_time_is_refused(gate):
+    message, _, tag = cbor2.loads(signed_pass.unwrapped(stepped(STEP), steps.PREFIX))
+    before = wrapping.wrap(cbor2.dumps([message, -1, tag]), steps.PREFIX)
+    assert gate.refusal(before) is Refusal.FORMAT
+
+
 @pytest.mark.parametrize(
     "parts",
     [
@@ -192,9 +207,18 @@ def test_without_a_clock_no_step_counts_even_where_times_do_not_matter(gate):
 
 
 def test_a_gate_without_the_secret_takes_no_steps_and_other_passes_as_ever(gate):
-    gate.restart(step_secret=None)
+    gate.restart(step_secret_path=None)
     assert gate.refusal(stepped(STEP)) is Refusal.UNKNOWN_KEY
     assert gate.read(code())
+
+
+def test_a_secret_that_others_can_read_is_told_and_takes_no_steps(gate):
+    (gate.folder / "steps").chmod(0o644)
+    gate.restart()
+    assert [each.partition(";")[0] for each in gate.desk.problems] == [
+        f"{gate.folder}/steps: others may use it (mode 0644)"
+    ]
+    assert gate.refusal(stepped(STEP)) is Refusal.UNKNOWN_KEY
 
 
 def test_steps_and_uses_go_together(gate):
@@ -305,7 +329,7 @@ from gatepost_services.credentials.desk import Verifier
 folder = Path({folder!r})
 desk = Verifier(trust_path=folder / "trust.cose", replay_path=folder / "credentials.db",
     root_keys=[{root!r}], site={site!r}, gate={gate!r}, max_age=None,
-    step_secret=bytes.fromhex({secret!r}))
+    step_secret_path=folder / "steps")
 now = datetime.fromisoformat({now!r})
 presented = desk.read(sys.stdin.readline().rstrip("\\n"), "entry", now)
 desk.consume(presented)
@@ -323,7 +347,6 @@ def test_a_gate_that_is_killed_right_after_the_grant_grants_it_no_more(gate, run
         root=ROOT_HEX,
         site=SITE,
         gate=GATE,
-        secret=SECRET.hex(),
         now=NOW.isoformat(),
     )
     process = run_python(script)

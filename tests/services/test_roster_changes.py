@@ -3,7 +3,7 @@
 import sqlite3
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gatepost_services.roster import RosterError, RosterKey, Row
@@ -55,6 +55,7 @@ def test_the_digest_is_that_of_the_sorted_lines(site, writer):
     assert line_of(first) == "0a" * 32 + "\ts\tc\t\tduress\n"
 
 
+@settings(deadline=None, max_examples=40)  # each of them waits for the disk some times
 @given(st.lists(ROWS, min_size=1, max_size=4))
 def test_the_digest_after_deltas_is_that_of_the_whole(tmp_path_factory, stages):
     site = Site(tmp_path_factory.mktemp("roster"))
@@ -75,7 +76,7 @@ def test_the_digest_after_deltas_is_that_of_the_whole(tmp_path_factory, stages):
             assert (
                 state
                 == writer.state()
-                == (number + 2, number, digest_of(rows), len(rows), KEY(site))
+                == (number + 2, number, digest_of(rows), len(rows), site.key.id)
             )
         writer.check()
     with site.roster() as roster:
@@ -90,10 +91,6 @@ def test_the_digest_after_deltas_is_that_of_the_whole(tmp_path_factory, stages):
                 isolated = any(row.mark == "isolated" for row in mine)
                 expected = (people[subject].category, people[subject].household or None, isolated)
             assert roster.person(subject) == expected
-
-
-def KEY(site):
-    return site.key.id
 
 
 @given(ROWS, ROWS)

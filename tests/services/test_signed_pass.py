@@ -183,7 +183,9 @@ def test_a_restriction_that_this_gate_does_not_know_refuses_the_pass(key):
         ({7: ["green", "now"]}, {}),
         ({7: {"code": "green", "as_of_utc": 1}}, {}),
         ({9: ["positive", 0]}, {}),
+        ({7: ["green", True]}, {}),
         ({10: 1}, {}),
+        ({11: True}, {}),
         ({12: 9}, {}),
         ({12: 301}, {}),
     ],
@@ -292,6 +294,14 @@ def test_any_encoder_may_pack_it_and_no_bit_of_that_can_be_changed(level):
         changed = bytearray(packed)
         changed[bit // 8] ^= 1 << bit % 8
         refusal("GP1:" + base45.b45encode(bytes(changed)).decode())
+
+
+def test_a_stream_of_another_window_is_another_form():
+    data = signed_pass.unwrapped(code(), signed_pass.PREFIX)
+    packing = zlib.compressobj(wbits=13)
+    packed = packing.compress(data) + packing.flush()
+    assert packed[0] == 0x58
+    assert refusal("GP1:" + base45.b45encode(packed).decode()) is Refusal.FORMAT
 
 
 @pytest.mark.parametrize("text", ["", "GP1:", "gp1:", "GP2:", "GP1:A", "GP1:^", "HC1:6BF"])

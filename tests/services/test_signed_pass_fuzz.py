@@ -63,5 +63,5 @@ def test_one_character_of_a_pass_cannot_be_changed(data):
 @pytest.mark.parametrize("prefix", ["GP1:", "GPT:"])
 def test_a_bomb_is_refused_for_its_size_before_it_is_looked_into(prefix):
     with pytest.raises(CredentialError) as caught:
-        signed_pass.unwrapped(wrapping.wrap(bytes(10_000_000)[:1_000_000], prefix), prefix)
+        signed_pass.unwrapped(wrapping.wrap(bytes(1_000_000), prefix), prefix)
     assert caught.value.refusal is Refusal.SIZE

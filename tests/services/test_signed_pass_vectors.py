@@ -74,6 +74,7 @@ def test_the_list_of_keys_is_read():
 
 def test_each_refused_code_is_refused_for_what_it_says(tmp_path):
     found = vector("refused")
+    signing.write_secret(tmp_path / "steps", bytes.fromhex(found["site_secret"]))
     desk = Verifier(
         trust_path=tmp_path / "trust.cose",
         replay_path=tmp_path / "credentials.db",
@@ -81,7 +82,7 @@ def test_each_refused_code_is_refused_for_what_it_says(tmp_path):
         site=found["site"],
         gate=found["gate"],
         max_age=None,
-        step_secret=bytes.fromhex(found["site_secret"]),
+        step_secret_path=tmp_path / "steps",
     )
     desk.install(trust_list())
     for each in found["codes"]:

@@ -15,10 +15,12 @@ import msgspec
 from gatepost.cli.main import fail
 from gatepost.cli.process import add_config_argument
 from gatepost_config.load import load
-from gatepost_config.settings import Paths, Settings
+from gatepost_config.paths import Paths
+from gatepost_config.settings import Settings
 from gatepost_services.journal import JournalReader, JournalUnavailable
 from gatepost_services.roster import RosterError, RosterKey
 from gatepost_services.roster.writer import RosterWriter
+from gatepost_services.state_file import StateFileError, read_state
 from gatepost_services.whereabouts import Whereabouts, WhereaboutsError
 
 _PAGE = 1000
@@ -104,11 +106,20 @@ def _left_over(settings: Settings, subject: str) -> Iterator[str]:
         "the one before"
     )
     yield "  [journal] keep_delivered_days and max_age_days are the site's to shorten"
+    if _is_in_ledger(settings.paths.ledger, subject):
+        yield "ledger: names this subject as being inside; that goes when they leave"
     for folder in (settings.paths.gate_dir, settings.paths.roster.parent):
         for aside in sorted({*folder.glob("*.db.broken-*"), *folder.glob("*.db.told*")}):
             yield f"set aside: {aside} may still name this subject; delete it when it is not needed"
     yield "server: has its own events and its own list. Erase there too, or the next roster brings"
     yield "  this person back"
+
+
+def _is_in_ledger(path: Path, subject: str) -> bool:
+    try:
+        return msgspec.json.encode(subject) in (read_state(path) or b"")
+    except StateFileError:
+        return False  # nor can the gate read it, which says so
 
 
 def _events_of(path: Path, subject: str) -> int:

@@ -17,7 +17,8 @@ from typing import Any
 from gatepost.cli.main import fail
 from gatepost.cli.process import add_config_argument
 from gatepost_config.load import load
-from gatepost_config.settings import Paths, Settings
+from gatepost_config.paths import Paths
+from gatepost_config.settings import Settings
 from gatepost_services.roster import Roster, RosterError, RosterKey, Row, State
 from gatepost_services.roster.comparing import Differences, differences
 from gatepost_services.roster.csv_text import as_csv

@@ -358,7 +358,9 @@ class Gate:
             self._next_housekeeping_at_s = now_s + _HOUSEKEEPING_S
             self._recorder.keep_house(self._around.acknowledged_seq)
             self._follow_regime(now_s)
-            self._follow_roster()
+            for fault, detail in self._around.roster_faults().items():
+                self._told_of(fault, detail)
+            self._ask_leavers(self._recorder.standing)
             self._remind()
             self._recorder.write(self._around.ledger.overdue())
             self._told_of(Fault.LEDGER, self._around.ledger.why_not)
@@ -367,11 +369,6 @@ class Gate:
         regime = self._policy.regime
         a_day = 0 if regime is None else regime.limits.disinfections_a_day
         self._told_of(Fault.DISINFECTION, self._around.disinfection_due(a_day))
-
-    def _follow_roster(self) -> None:
-        for fault, detail in self._around.roster_faults().items():
-            self._told_of(fault, detail)
-        self._ask_leavers(self._recorder.standing)
 
     def _follow_regime(self, now_s: float) -> None:
         """Take over the order that is in force by now, and its limit with it."""

@@ -20,7 +20,8 @@ _BUFFERED = 64
 
 # USB HID usage tables, keyboard page: a to z are 4 to 29, 1 to 9 and 0 are 30 to 39.
 ENTER, ESCAPE, SPACE, F1 = 40, 41, 44, 58
-KEYPAD_ENTER, KEYPAD_1, LEFT_CONTROL, LEFT_SHIFT, LEFT_ALT = 88, 89, 224, 225, 226
+KEYPAD_ENTER, KEYPAD_1 = 88, 89
+LEFT_CONTROL, LEFT_SHIFT, LEFT_ALT, RIGHT_SHIFT = 224, 225, 226, 229
 CAPS_LOCK = 57
 _SYMBOLS = {
     **dict(zip("-=[]\\", range(45, 50), strict=True)),
@@ -44,6 +45,7 @@ _CODE_OF = {
     LEFT_CONTROL: 29,
     LEFT_SHIFT: 42,
     LEFT_ALT: 56,
+    RIGHT_SHIFT: 54,
 }
 _EV_SYN, _EV_KEY, _EV_MSC = 0, 1, 4
 _MSC_SCAN = 4

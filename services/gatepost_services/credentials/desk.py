@@ -10,7 +10,7 @@ from gatepost_services.credentials.claims import Direction, SignedPass
 from gatepost_services.credentials.errors import CredentialError, Refusal
 from gatepost_services.credentials.keys import KeysById
 from gatepost_services.credentials.replay import Counted, ReplayError, ReplayStore
-from gatepost_services.credentials.signing import key_of_hex
+from gatepost_services.credentials.signing import KeyFileError, key_of_hex, read_secret
 from gatepost_services.credentials.trust import Freshness, TrustFile, TrustList, freshness
 
 PREFIXES = (signed_pass.PREFIX, steps.PREFIX)
@@ -41,7 +41,7 @@ class Verifier:
         site: str,
         gate: str,
         max_age: timedelta | None,
-        step_secret: bytes | None = None,
+        step_secret_path: Path | None = None,
     ) -> None:
         """Open the files.
 
@@ -53,16 +53,23 @@ class Verifier:
             site: this gate's site.
             gate: its name.
             max_age: of the list; None is no limit.
-            step_secret: the site's secret for passes with steps; None: there are none.
+            step_secret_path: where the site's secret for passes with steps is; None: there are
+                none.
         """
         self.trust = TrustFile(trust_path, [key_of_hex(each) for each in root_keys], site)
         self.set_aside: Path | None = None
         self._site = site
         self._gate = gate
         self._max_age = max_age
-        self._step_secret = step_secret
+        self._step_secret: bytes | None = None
+        self._step_problem: str | None = None
         self._replay: ReplayStore | None = None
         self._replay_problem: str | None = None
+        try:
+            if step_secret_path is not None:
+                self._step_secret = read_secret(step_secret_path)
+        except KeyFileError as error:
+            self._step_problem = str(error)
         try:
             self._replay = ReplayStore.open(replay_path)
             self.set_aside = self._replay.set_aside
@@ -158,7 +165,7 @@ class Verifier:
     @property
     def problems(self) -> tuple[str, ...]:
         """What cannot be used, and what to do about it; empty: nothing."""
-        found = (self.trust.problem, self._replay_problem)
+        found = (self.trust.problem, self._replay_problem, self._step_problem)
         return tuple(each for each in found if each is not None)
 
     def close(self) -> None:

@@ -33,8 +33,6 @@ _MAX_ISSUER = 80
 _MOST_TRIED = 256
 
 _COVID_19 = "840539006"  # SNOMED CT; value sets, 2.1
-_NAAT, _RAPID = "LP6464-4", "LP217198-3"  # LOINC; value sets, 2.7
-_DETECTED, _NOT_DETECTED = "260373001", "260415000"  # SNOMED CT; value sets, 2.9
 
 
 class TestKind(StrEnum):
@@ -53,6 +51,12 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"
 
 
+# LOINC; value sets, 2.7.
+_KINDS = {"LP6464-4": TestKind.NAAT, "LP217198-3": TestKind.RAPID}
+# SNOMED CT; value sets, 2.9.
+_OUTCOMES = {"260373001": Outcome.DETECTED, "260415000": Outcome.NOT_DETECTED}
+
+
 class Test(NamedTuple):
     """A test: against what, how, when the sample was taken, and what was found."""
 
@@ -63,21 +67,21 @@ class Test(NamedTuple):
 
 
 class Vaccination(NamedTuple):
-    """A dose of a vaccine: against what, the how many-th of how many, and on what day."""
+    """A dose of a vaccine: against what, the how many-th of how many, and on what day if known."""
 
     is_covid: bool
     dose: int
     doses: int
-    given_on: date
+    given_on: date | None
 
 
 class Recovery(NamedTuple):
     """A recovery: from what, the day of the first positive test, the days that it counts."""
 
     is_covid: bool
-    positive_on: date
-    valid_from: date
-    valid_until: date
+    positive_on: date | None
+    valid_from: date | None
+    valid_until: date | None
 
 
 Entry: TypeAlias = Test | Vaccination | Recovery
@@ -106,14 +110,14 @@ class Certificate:
 
     Attributes:
         kid: the id of the key that it was verified with.
-        entry: what it certifies.
+        entries: what it certifies, all of one kind: one entry, or more before schema 1.3.0.
     """
 
     issuer_country: str | None
     issued_utc: datetime
     expires_utc: datetime
     kid: bytes
-    entry: Entry
+    entries: tuple[Entry, ...]
 
 
 class TestResult(NamedTuple):
@@ -140,12 +144,14 @@ def read(text: str, *, trusted: KeysById, now_utc: datetime | None) -> Certifica
     message = cose.parse(inflated(unwrapped(unprefixed(text))))
     signers = signers_of(message, trusted)
     claims = claims_of(message.payload)
-    entry = entry_of(hcert_schema.checked(claims.certificate))
+    entries = tuple(map(entry_of, hcert_schema.checked(claims.certificate).entries))
     if now_utc is None:
         raise CredentialError(Refusal.NO_CLOCK, "it expires, and there is no time to check it by")
     check_time(claims, now_utc)
-    key = usable(signers, use_of(entry), now_utc)
-    return Certificate(claims.issuer_country, claims.issued_utc, claims.expires_utc, key.kid, entry)
+    key = usable(signers, use_of(entries[0]), now_utc)
+    return Certificate(
+        claims.issuer_country, claims.issued_utc, claims.expires_utc, key.kid, entries
+    )
 
 
 def newest_naat(certificates: Sequence[Certificate], now_utc: datetime) -> TestResult | None:
@@ -156,7 +162,8 @@ def newest_naat(certificates: Sequence[Certificate], now_utc: datetime) -> TestR
     """
     results = [
         TestResult(entry.outcome is Outcome.NOT_DETECTED, entry.sampled_utc)
-        for entry in (certificate.entry for certificate in certificates)
+        for certificate in certificates
+        for entry in certificate.entries
         if isinstance(entry, Test)
         and entry.is_covid
         and entry.kind is TestKind.NAAT
@@ -236,19 +243,21 @@ def certificate_in(cwt: Mapping[object, object]) -> object:
     return kinds[_EU_DCC_V1]
 
 
-def entry_of(certificate: hcert_schema.HealthCertificate) -> Entry:
-    """Return what a gate needs of a certificate that has the schema's form."""
-    match certificate.entry:
+def entry_of(
+    entry: hcert_schema.TestEntry | hcert_schema.VaccinationEntry | hcert_schema.RecoveryEntry,
+) -> Entry:
+    """Return what a gate needs of an entry that has the schema's form.
+
+    Raises:
+        CredentialError: FORMAT: a test whose sample has no time that can be read.
+    """
+    match entry:
         case hcert_schema.TestEntry() as test:
             return Test(
                 _is_covid(test.disease),
-                {_NAAT: TestKind.NAAT, _RAPID: TestKind.RAPID}.get(
-                    test.kind.strip(), TestKind.OTHER
-                ),
-                hcert_schema.sample_time(test.sampled),
-                {_DETECTED: Outcome.DETECTED, _NOT_DETECTED: Outcome.NOT_DETECTED}.get(
-                    test.result.strip(), Outcome.UNKNOWN
-                ),
+                _KINDS.get(test.kind.strip(), TestKind.OTHER),
+                _sampled(test.sampled),
+                _OUTCOMES.get(test.result.strip(), Outcome.UNKNOWN),
             )
         case hcert_schema.VaccinationEntry() as dose:
             return Vaccination(
@@ -311,6 +320,21 @@ def check_key_time(key: TrustedKey, now_utc: datetime) -> None:
         raise CredentialError(Refusal.EXPIRED, "its key has expired")
 
 
+def check_key_span(claims: Claims, key: TrustedKey) -> None:
+    """Raise unless the certificate's time lies within its key's (hcert-spec, 3.3.5 and 3.3.6).
+
+    That binds issuers, and test files ask for it. A gate does not: what it wants to know is whether
+    both are valid now, and a trust list may give a key less time than its certificate has.
+
+    Raises:
+        CredentialError: NOT_YET or EXPIRED.
+    """
+    if claims.issued_utc < key.not_before_utc:
+        raise CredentialError(Refusal.NOT_YET, "issued before its key was valid")
+    if claims.expires_utc > key.not_after_utc:
+        raise CredentialError(Refusal.EXPIRED, "expires later than its key")
+
+
 def usable(signers: Sequence[TrustedKey], use: Use, now_utc: datetime) -> TrustedKey:
     """Return the first key that may sign this now; raise what is wrong with the last if none may.
 
@@ -327,6 +351,13 @@ def usable(signers: Sequence[TrustedKey], use: Use, now_utc: datetime) -> Truste
         else:
             return key
     raise refusal
+
+
+def _sampled(text: str) -> datetime:
+    try:
+        return hcert_schema.sample_time(text)
+    except ValueError:
+        raise CredentialError(Refusal.FORMAT, "the time of the sample cannot be read") from None
 
 
 def _is_covid(disease: str) -> bool:

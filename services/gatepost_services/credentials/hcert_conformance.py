@@ -14,7 +14,6 @@ order mark or without. All of that is read; what a result means is not bent.
 import base64
 import binascii
 import json
-import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -23,7 +22,7 @@ from typing import Any
 
 from gatepost_services.credentials import cbor, cose, hcert, hcert_schema, keys, wrapping
 from gatepost_services.credentials.errors import CredentialError, Refusal
-from gatepost_services.credentials.hcert_signer import trusted_key
+from gatepost_services.credentials.hcert_signer import der_of, trusted_key
 from gatepost_services.credentials.keys import KeyUnusableError, TrustedKey, Use
 
 # A picture (PNG) -> the texts of the codes in it.
@@ -31,7 +30,6 @@ PictureReader = Callable[[bytes], list[str]]
 
 _EXPECTED = "EXPECTEDRESULTS"
 _USES = {"t": Use.TEST, "v": Use.VACCINATION, "r": Use.RECOVERY}
-_ARMOUR = re.compile(r"-----[A-Z ]+-----")
 _WORDS = {"true": True, "false": False}
 _CLOCKS = ("VALIDATIONCLOCK", "validationClockInstant", "VALIDATIONCLOCKINSTANT")
 
@@ -186,7 +184,7 @@ class _Case:
         value = self._context.get("CERTIFICATE")
         if not isinstance(value, str) or not value.strip():
             raise NotRunError("TESTCTX.CERTIFICATE")
-        return trusted_key(_der(value))
+        return trusted_key(der_of(value.encode()))
 
     @cached_property
     def clock(self) -> datetime:
@@ -273,6 +271,12 @@ def _schema(case: _Case) -> bool:
 
 def _expiration(case: _Case) -> bool:
     hcert.check_time(case.claims, case.clock)
+    try:
+        key = case.signer
+    except (NotRunError, KeyUnusableError):
+        return True
+    if case.message.kid in {b"", key.kid}:  # or it is another's key, and has no say
+        hcert.check_key_span(case.claims, key)
     return True
 
 
@@ -314,7 +318,7 @@ def _meaning(value: object) -> object:
     """Return a value in the one form of its meaning.
 
     What is null is missing, text is NFC (hcert-spec, 3.3.7), a date with a time of day is an
-    instant; 1 and 1.0 are equal anyhow.
+    instant, in whole seconds; 1 and 1.0 are equal anyhow.
     """
     if isinstance(value, dict):
         return {str(name): _meaning(entry) for name, entry in value.items() if entry is not None}
@@ -323,7 +327,7 @@ def _meaning(value: object) -> object:
     if not isinstance(value, str):
         return value
     try:
-        return hcert_schema.sample_time(value)
+        return hcert_schema.sample_time(value).replace(microsecond=0)
     except ValueError:
         return unicodedata.normalize("NFC", value)
 
@@ -334,9 +338,3 @@ def _from_base64(text: str) -> bytes:
         return base64.b64decode(bare + "=" * (-len(bare) % 4), validate=True)
     except binascii.Error:
         raise CredentialError(Refusal.FORMAT, "neither hexadecimal nor base64") from None
-
-
-def _der(text: str) -> bytes:
-    """Return a certificate in DER that is given in base64, or as PEM, or as PEM in base64."""
-    der = _from_base64(_ARMOUR.sub("", text))
-    return _der(der.decode("ascii", "replace")) if der.startswith(b"-----") else der

@@ -1,19 +1,19 @@
 """The EU DCC schema, versions 1.0.0 to 1.3.3, as types: what a health certificate must look like.
 
 One set of types serves all versions: a field takes what any version of the schema allows, because
-certificates of all of them are about, some with a version that is not the one they follow. Where a
-version is stricter than the others without an effect on what can be read (texts of 50 and of 80
-characters, 9 doses at most), the wider bound counts; that there is one entry in one group, as 1.3.0
-asks, is asked of all.
+certificates of all of them are about, some with a version that is not the one they follow. That
+there is one group of entries is asked of all, that there is one entry in it from 1.3.0 on.
 
-Dates: JSON Schema's `format` is a remark and no rule (2020-12, validation, 7.2.1), and issuers
-differ; `sample_time` says what is read. The value sets of the eHealth Network change every month, a
-gate may be offline for weeks, and a code that it does not know yet must not turn anybody away. So
-only what can never be a code is refused: a country that ISO 3166-1 has not assigned, the number of
-a device outside the range of the JRC's database, that of an organisation as the EMA gives none.
+The schema's `format` (date, date-time) is a remark and no rule (JSON Schema 2020-12, validation,
+7.2.1), and issuers differ: `day` and `sample_time` say what is read, and a text that they do not
+read is a text. The value sets of the eHealth Network change every month, a gate may be offline for
+weeks, and a code that it does not know yet must not turn anybody away. So only what can never be a
+code is refused: a country that ISO 3166-1 has not assigned, the number of a device outside the
+range of the JRC's database, that of an organisation as the EMA gives none.
 """
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, TypeAlias
 
@@ -48,18 +48,19 @@ _SAMPLE_TIME = re.compile(
 )
 _MAX_OFFSET = timedelta(hours=14)  # Kiribati; RFC 3339 would take more
 
-_Text: TypeAlias = Annotated[str, Meta(max_length=80)]
-_Code: TypeAlias = Annotated[str, Meta(max_length=80)]
-_Date: TypeAlias = Annotated[str, Meta(pattern=r"^\s*\d{4}-\d\d-\d\d(T[0-9:.+Zz-]{0,32})?\s*\Z")]
-_Birth: TypeAlias = Annotated[
-    str, Meta(pattern=r"^((19|20)\d\d(-\d\d){0,2}(T[0-9:.+Zz-]{0,32})?)?\Z")
-]
-_Country: TypeAlias = Annotated[str, Meta(pattern=r"^\s*[A-Z]{1,10}\s*\Z")]
+_Text: TypeAlias = Annotated[str, Meta(max_length=80)]  # 50 until 1.2.1
 _Standardised: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Z<]*\Z", max_length=80)]
+_Country: TypeAlias = Annotated[str, Meta(pattern=r"[A-Z]{1,10}")]
 _Version: TypeAlias = Annotated[str, Meta(pattern=r"^\d{1,5}\.\d{1,5}\.\d{1,5}\Z")]
+# Known in part or not at all; xx is how ICAO 9303 and the Dutch write what is not known. Some put
+# a time of day after it.
+_Birth: TypeAlias = Annotated[
+    str, Meta(pattern=r"^((19|20)\d\d(-(\d\d|[Xx]{2})){0,2}(T[0-9:.+Zz-]{0,32})?)?\Z")
+]
 # A float where an encoder knows no other numbers; `VaccinationEntry` asks it to be whole.
-_One = Meta(min_length=1, max_length=1)
 _Dose: TypeAlias = Annotated[int, Meta(ge=1)] | Annotated[float, Meta(ge=1)]
+_SOME = Meta(min_length=1)
+_ONE_ENTRY_SINCE = (1, 3)
 
 
 class Name(Struct, frozen=True):
@@ -78,20 +79,19 @@ class Name(Struct, frozen=True):
 class VaccinationEntry(Struct, frozen=True):
     """One dose of a vaccine (schema: vaccination_entry)."""
 
-    disease: _Code = field(name="tg")
-    vaccine: _Code = field(name="vp")
-    product: _Code = field(name="mp")
-    holder: _Code = field(name="ma")
+    disease: str = field(name="tg")
+    vaccine: str = field(name="vp")
+    product: str = field(name="mp")
+    holder: str = field(name="ma")
     dose: _Dose = field(name="dn")
     doses: _Dose = field(name="sd")
-    given_on: _Date = field(name="dt")
+    given_on: str = field(name="dt")
     country: _Country = field(name="co")
     issuer: _Text = field(name="is")
     certificate_id: _Text = field(name="ci")
 
     def __post_init__(self) -> None:
         _check_country(self.country)
-        _check_dates(self.given_on)
         for count in (self.dose, self.doses):
             if count % 1:
                 raise ValueError("a part of a dose")
@@ -103,20 +103,19 @@ class VaccinationEntry(Struct, frozen=True):
 class TestEntry(Struct, frozen=True):
     """One test (schema: test_entry)."""
 
-    disease: _Code = field(name="tg")
-    kind: _Code = field(name="tt")
-    sampled: _Text = field(name="sc")
-    result: _Code = field(name="tr")
+    disease: str = field(name="tg")
+    kind: str = field(name="tt")
+    sampled: str = field(name="sc")
+    result: str = field(name="tr")
     country: _Country = field(name="co")
     issuer: _Text = field(name="is")
     certificate_id: _Text = field(name="ci")
-    name: _Text | None = field(name="nm", default=None)
-    device: _Code | None = field(name="ma", default=None)
+    name: str | None = field(name="nm", default=None)
+    device: str | None = field(name="ma", default=None)
     centre: _Text | None = field(name="tc", default=None)
 
     def __post_init__(self) -> None:
         _check_country(self.country)
-        sample_time(self.sampled)
         device = (self.device or "").strip()
         if device.isascii() and device.isdecimal() and int(device) not in _DEVICES:
             raise ValueError("a device number that was never given")
@@ -125,39 +124,40 @@ class TestEntry(Struct, frozen=True):
 class RecoveryEntry(Struct, frozen=True):
     """One recovery (schema: recovery_entry)."""
 
-    disease: _Code = field(name="tg")
-    positive_on: _Date = field(name="fr")
+    disease: str = field(name="tg")
+    positive_on: str = field(name="fr")
     country: _Country = field(name="co")
     issuer: _Text = field(name="is")
-    valid_from: _Date = field(name="df")
-    valid_until: _Date = field(name="du")
+    valid_from: str = field(name="df")
+    valid_until: str = field(name="du")
     certificate_id: _Text = field(name="ci")
 
     def __post_init__(self) -> None:
         _check_country(self.country)
-        _check_dates(self.positive_on, self.valid_from, self.valid_until)
 
 
 class HealthCertificate(Struct, frozen=True):
-    """The whole (schema: DCC.combined-schema.json), with one entry in one of its three groups."""
+    """The whole (schema: DCC.combined-schema.json), with entries in one of its three groups."""
 
     version: _Version = field(name="ver")
     name: Name = field(name="nam")
     born: _Birth = field(name="dob")
-    vaccinations: Annotated[list[VaccinationEntry], _One] | None = field(name="v", default=None)
-    tests: Annotated[list[TestEntry], _One] | None = field(name="t", default=None)
-    recoveries: Annotated[list[RecoveryEntry], _One] | None = field(name="r", default=None)
+    vaccinations: Annotated[list[VaccinationEntry], _SOME] | None = field(name="v", default=None)
+    tests: Annotated[list[TestEntry], _SOME] | None = field(name="t", default=None)
+    recoveries: Annotated[list[RecoveryEntry], _SOME] | None = field(name="r", default=None)
 
     def __post_init__(self) -> None:
         groups = (self.vaccinations, self.tests, self.recoveries)
         if sum(group is not None for group in groups) != 1:
             raise ValueError("not exactly one of vaccination, test and recovery")
+        version = tuple(map(int, self.version.split(".")))
+        if version >= _ONE_ENTRY_SINCE and len(self.entries) > 1:
+            raise ValueError("more than one entry")
 
     @property
-    def entry(self) -> VaccinationEntry | TestEntry | RecoveryEntry:
-        """Return the one entry."""
-        groups = (self.vaccinations, self.tests, self.recoveries)
-        return next(group[0] for group in groups if group is not None)
+    def entries(self) -> Sequence[VaccinationEntry | TestEntry | RecoveryEntry]:
+        """Return the entries of the one group that there is."""
+        return self.vaccinations or self.tests or self.recoveries or ()
 
 
 def checked(value: object) -> HealthCertificate:
@@ -197,13 +197,15 @@ def sample_time(text: str) -> datetime:
         raise ValueError("a time of the sample beyond all time") from None
 
 
-def day(text: str) -> date:
+def day(text: str) -> date | None:
     """Return the date in a field of the schema; a time of day after it does not count.
 
-    Raises:
-        ValueError: there is no such day.
+    None: it is no whole date.
     """
-    return date.fromisoformat(text.strip()[: len("YYYY-MM-DD")])
+    try:
+        return date.fromisoformat(text.strip()[: len("YYYY-MM-DD")])
+    except ValueError:
+        return None
 
 
 def _check_country(text: str) -> None:
@@ -211,8 +213,3 @@ def _check_country(text: str) -> None:
     # Longer ones are organisations that vaccinate, such as UNHCR.
     if len(code) <= _ALPHA_2 and code not in _COUNTRIES:
         raise ValueError("a country that there is not")
-
-
-def _check_dates(*texts: str) -> None:
-    for text in texts:
-        day(text)

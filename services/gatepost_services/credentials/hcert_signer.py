@@ -3,7 +3,10 @@
 For whoever makes trust lists, and for test files: a gate is given public keys, and reads no X.509.
 """
 
+import base64
+import binascii
 import hashlib
+import re
 import warnings
 
 from cryptography import x509
@@ -15,6 +18,8 @@ from gatepost_services.credentials.keys import HCERT_USES, KeyUnusableError, Tru
 
 KID_BYTES = 8  # hcert-spec, A.1
 _OID_TAG = 6  # X.690, 8.19.1
+_SEQUENCE = b"\x30"  # X.690, 8.9.1; no base64 of a certificate begins so
+_ARMOUR = re.compile(rb"-----[A-Z ]+-----")
 
 # hcert-spec, A.4; and as it was first written, with a 0 too many, which is in real certificates.
 _ARCS = ("1.3.6.1.4.1.1847.2021.1", "1.3.6.1.4.1.0.1847.2021.1")
@@ -50,6 +55,21 @@ def trusted_key(certificate: bytes) -> TrustedKey:
         not_before_utc=not_before,
         not_after_utc=not_after,
     )
+
+
+def der_of(data: bytes) -> bytes:
+    """Return a certificate in DER that is given in DER, in base64, as PEM, or as PEM in base64.
+
+    Raises:
+        KeyUnusableError: it is none of these.
+    """
+    if data.startswith(_SEQUENCE):
+        return data
+    try:
+        decoded = base64.b64decode(b"".join(_ARMOUR.sub(b"", data).split()), validate=True)
+    except binascii.Error as error:
+        raise KeyUnusableError("a certificate is neither DER nor PEM nor base64") from error
+    return der_of(decoded) if decoded.startswith(b"-----") else decoded
 
 
 def _named_uses(certificate: x509.Certificate) -> frozenset[Use]:

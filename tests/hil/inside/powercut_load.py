@@ -20,7 +20,8 @@ from typing import Any
 from gatepost.cli.main import main as gatepost
 from gatepost.wiring.lane import system_boot_id
 from gatepost_config.load import load
-from gatepost_config.settings import Paths, Settings
+from gatepost_config.paths import Paths
+from gatepost_config.settings import Settings
 from gatepost_hal.gpio import ALARM_REST_S
 from gatepost_hal.system import SystemClock
 from gatepost_services.contract.events import Envelope

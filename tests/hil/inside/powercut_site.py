@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from gatepost_config.calibration import CalibrationRecord, PointRecord, as_toml
-from gatepost_config.settings import Paths
+from gatepost_config.paths import Paths
 from gatepost_services.roster import RosterKey, Row
 from gatepost_services.roster.writer import RosterWriter, Whole
 from gatepost_services.state_file import write_state

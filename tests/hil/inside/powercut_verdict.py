@@ -11,7 +11,7 @@ import msgspec
 from gatepost.core.offset import Offset
 from gatepost.wiring.orders import StandingStore
 from gatepost_config.calibration import load_calibrations
-from gatepost_config.settings import Paths
+from gatepost_config.paths import Paths
 from gatepost_services.journal import JournalError
 from gatepost_services.journal.schema import ALL_CLASSES, STATE, State
 from gatepost_services.journal.snapshot import snapshot

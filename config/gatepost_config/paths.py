@@ -1,0 +1,84 @@
+"""Where a gate keeps its files: what may be set, and what follows from it."""
+
+from pathlib import Path
+
+from msgspec import Struct
+
+
+class Paths(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the two processes keep what must survive. Each writes only its own folder."""
+
+    gate_dir: Path = Path("/var/lib/gatepost/gate")
+    link_dir: Path = Path("/var/lib/gatepost/link")
+    run_dir: Path = Path("/run/gatepost")
+    # Who has a pass: a database, written by the link or `gatepost roster`, read by the gate.
+    roster: Path = Path("/var/lib/gatepost/link/roster.db")
+    # The site's key, without which that opens nothing; the first import makes it.
+    roster_key: Path = Path("/etc/gatepost/roster.key")
+    # One file a sensor, named by its id, written by `gatepost calibrate`.
+    calibration_dir: Path = Path("/etc/gatepost/calibration")
+
+    @property
+    def journal(self) -> Path:
+        """The event log, written by the gate alone."""
+        return self.gate_dir / "journal.db"
+
+    @property
+    def offset(self) -> Path:
+        """What was learnt about the thermometer, written by the gate alone."""
+        return self.gate_dir / "offset.json"
+
+    @property
+    def standing(self) -> Path:
+        """Whether the lane is locked or out of service, written by the gate alone."""
+        return self.gate_dir / "standing.json"
+
+    @property
+    def regime(self) -> Path:
+        """The last good order, as it was read, written by the gate alone."""
+        return self.gate_dir / "regime.json"
+
+    @property
+    def disinfection(self) -> Path:
+        """When the gate was last disinfected, written by the gate alone."""
+        return self.gate_dir / "disinfection.json"
+
+    @property
+    def ledger(self) -> Path:
+        """Who was brought in by whom, and who is on duty, written by the gate alone."""
+        return self.gate_dir / "ledger.json"
+
+    @property
+    def whereabouts(self) -> Path:
+        """Which passes are inside, written by the gate alone; empty without anti-passback."""
+        return self.gate_dir / "whereabouts.db"
+
+    @property
+    def trust_list(self) -> Path:
+        """Whose signed passes count, written by `gatepost trust install` or the gate."""
+        return self.gate_dir / "trust.cose"
+
+    @property
+    def pass_uses(self) -> Path:
+        """How often each counted pass was used, written by the gate alone."""
+        return self.gate_dir / "credentials.db"
+
+    @property
+    def control(self) -> Path:
+        """The Unix socket on which the technician talks to the gate; only its user and root may."""
+        return self.run_dir / "gate" / "control.sock"
+
+    @property
+    def acknowledged(self) -> Path:
+        """How far the server has the events, written by the link alone."""
+        return self.link_dir / "acknowledged"
+
+    @property
+    def doorbell(self) -> Path:
+        """The Unix socket on which the gate tells the link to look again; the link makes it."""
+        return self.run_dir / "link" / "link.sock"
+
+    @property
+    def gpio_run_dir(self) -> Path:
+        """Where lgpio keeps its FIFO. The gate's alone: whoever writes there can feign edges."""
+        return self.run_dir / "gate"
