@@ -26,7 +26,7 @@ def test_what_an_older_version_knew_is_known(tmp_path, version, left_utc_s):
         old.execute(f"PRAGMA user_version = {version}")
         values = ["anna", "outside", "b", 1.0, 60.0, "b", 0.5, 50.0, left_utc_s][: 7 + version]
         marks = ", ".join("?" * len(values))
-        old.execute(f"INSERT INTO whereabouts VALUES ({marks})", values)
+        old.execute(f"INSERT INTO whereabouts VALUES ({marks})", values)  # noqa: S608
     old.close()
     row = Row("anna", "outside", "b", 1.0, 60.0, "b", 0.5, 50.0, left_utc_s)
     new = row._replace(subject="c-1", category="works", household="h9")
