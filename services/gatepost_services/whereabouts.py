@@ -22,7 +22,8 @@ from typing import NamedTuple, Self
 from gatepost_services.sqlite_file import Kind, SqliteWriter, set_aside
 
 PLACES = ("inside", "outside")
-SCHEMA_VERSION = 2  # since 2: when a subject last left
+# Since 2: when a subject last left; since 3: what a signed pass said of somebody of no roster.
+SCHEMA_VERSION = 3
 APPLICATION_ID = 0x47505748  # "GPWH"
 
 _MODE = 0o600
@@ -39,19 +40,26 @@ _TABLE = """
         entered_at_s    REAL CHECK (abs(entered_at_s) < 9e999),
         entered_utc_s   REAL CHECK (abs(entered_utc_s) < 9e999),
         left_utc_s      REAL CHECK (abs(left_utc_s) < 9e999),
+        category        TEXT,
+        household       TEXT,
         CHECK ((entered_boot_id IS NULL) = (entered_at_s IS NULL)
            AND (entered_boot_id IS NULL) = (entered_utc_s IS NULL))
     ) STRICT, WITHOUT ROWID
 """
 _SINCE_2 = "ALTER TABLE whereabouts ADD COLUMN left_utc_s REAL CHECK (abs(left_utc_s) < 9e999)"
+_SINCE_3 = (
+    "ALTER TABLE whereabouts ADD COLUMN category TEXT",
+    "ALTER TABLE whereabouts ADD COLUMN household TEXT",
+)
 _KEEP = """
     INSERT OR REPLACE INTO whereabouts
-    (subject, place, boot_id, at_s, utc_s, entered_boot_id, entered_at_s, entered_utc_s, left_utc_s)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+    (subject, place, boot_id, at_s, utc_s, entered_boot_id, entered_at_s, entered_utc_s, left_utc_s,
+     category, household)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _ROWS = """
     SELECT subject, place, boot_id, at_s, utc_s, entered_boot_id, entered_at_s, entered_utc_s,
-           left_utc_s
+           left_utc_s, category, household
     FROM whereabouts
 """
 _FORGET = "DELETE FROM whereabouts WHERE subject = ?"
@@ -62,6 +70,7 @@ class Row(NamedTuple):
 
     `place` is one of `PLACES`. Instants are monotonic seconds of the boot, and POSIX seconds.
     `left_utc_s`: when it last left, by a clock that was trusted; None where that is not known.
+    `category`, `household`: what its signed pass said; None for one of the roster, which knows.
     """
 
     subject: str
@@ -73,6 +82,8 @@ class Row(NamedTuple):
     entered_at_s: float | None = None
     entered_utc_s: float | None = None
     left_utc_s: float | None = None
+    category: str | None = None
+    household: str | None = None
 
 
 class WhereaboutsError(OSError):
@@ -199,9 +210,11 @@ class Whereabouts(SqliteWriter):
         super()._configure(connection)
         connection.execute("PRAGMA secure_delete = ON")
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version == 1:
+        steps = (*([_SINCE_2] if version == 1 else []), *_SINCE_3) if version in (1, 2) else ()
+        if steps:
             connection.execute("BEGIN IMMEDIATE")
-            connection.execute(_SINCE_2)
+            for step in steps:
+                connection.execute(step)
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             connection.execute("COMMIT")
 
@@ -211,7 +224,8 @@ def _flaw(row: Row) -> str | None:
     entered = row[5:8]
     if None in entered and any(each is not None for each in entered):
         return "an entry of which not all is known"
-    texts = [text for text in (row.subject, row.boot_id, row.entered_boot_id) if text is not None]
+    maybe = (row.subject, row.boot_id, row.entered_boot_id, row.category, row.household)
+    texts = [text for text in maybe if text is not None]
     numbers = [
         number
         for number in (row.at_s, row.utc_s, row.entered_at_s, row.entered_utc_s, row.left_utc_s)
@@ -220,7 +234,7 @@ def _flaw(row: Row) -> str | None:
     if row.place not in PLACES:
         return f"a place that is none of {', '.join(PLACES)}"
     if not all(0 < len(text) <= _MOST_TEXT and text.isprintable() for text in texts):
-        return f"a subject or boot id that is not 1 to {_MOST_TEXT} printable characters"
+        return f"a subject, boot id or word that is not 1 to {_MOST_TEXT} printable characters"
     if not all(isfinite(number) for number in numbers):
         return "an instant that is no number"
     return None

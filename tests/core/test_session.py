@@ -285,3 +285,32 @@ def test_a_proof_that_is_none_is_told_where_somebody_is_asked(walk_under):
     idle = walk_under("normal")
     assert idle.feed(ProofShown(idle.next_s(), Direction.ENTRY, refusal="expired")) == []
     assert idle.feed(ProofShown(idle.next_s(), Direction.EXIT, Brought(test=TEST))) == []
+
+
+def test_a_pass_that_wants_an_escort_wants_one_under_any_order(walk_under):
+    facts = replace(VISITOR, needs_escort=True)
+    assert missing(facts, REGIMES["normal"], ALL) == (Need.ESCORT,)
+    walk = comes(walk_under("normal"), facts)
+    walk.does("cool")
+    assert walk.deadline()[0] == "visit.denied"
+    data = walk.data("visit.denied")
+    assert (data["rules"], data["finding"], data["wanted"]) == (["R077"], "no_escort", ["escort"])
+    assert (data["regime"], data["prompts"]) == ("normal", ["bring_escort"])
+
+
+def test_a_pass_that_names_its_escort_wants_that_one(walk_under):
+    walk = comes(walk_under("normal"), replace(VISITOR, needs_escort="host"))
+    walk.does("cool")
+    assert walk.shows(Holder("other", "resident"), known=RESIDENT) == []
+    assert "visit.admitted" in walk.shows(HOST, known=RESIDENT)
+
+
+def test_ones_own_newer_pass_brings_its_codes(walk_under):
+    walk = comes(walk_under("control-window"), RESIDENT)
+    walk.does("cool")
+    newer = replace(RESIDENT, health_code=GREEN, trip_card=GREEN)
+    assert walk.shows(Holder("subject-1", "resident"), known=newer) == []
+    assert walk.lane.visit.wanted == (Need.TEST,)
+    with_test = replace(newer, test=TEST)
+    assert walk.shows(Holder("subject-2", "resident"), known=with_test) == []  # somebody else's
+    assert "visit.admitted" in walk.shows(Holder("subject-1", "resident"), known=with_test)

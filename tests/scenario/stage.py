@@ -12,9 +12,11 @@ from gatepost.core.sensing import Sensing
 from gatepost.core.states import Span, Standing, State
 from gatepost.gate import Asked, Gate, Hardware, Surroundings
 from gatepost.wiring import thermometer
+from gatepost.wiring.credentials import RosterOnly
 from gatepost.wiring.hardware import lane_pins
 from gatepost.wiring.lane import policy
 from gatepost.wiring.ledgers import NoLedgers
+from gatepost.wiring.passes import Passes
 from gatepost_config.load import parse
 from gatepost_config.settings import Settings
 from gatepost_hal.gpio import PRESENCE_REST_S
@@ -211,10 +213,12 @@ class Stage:
         def ring() -> None:
             self.rings += 1
 
+        # What reads codes stands before what knows passes; the notebook is both.
+        shown = RosterOnly(self.passes) if isinstance(self.passes, Passes) else self.passes
         return Surroundings(
-            shown=self.passes.shown,
-            use=holds(self.passes.use),
-            give_back=holds(self.passes.give_back),
+            shown=shown.shown,
+            use=holds(shown.use),
+            give_back=holds(shown.give_back),
             ledger=self.ledger,
             disinfection_due=self.disinfection.due,
             disinfected=self.disinfection.done,

@@ -4,6 +4,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from gatepost.core.events import Holder
 from gatepost.core.faults import Fault
 from gatepost.core.passback import ALREADY_INSIDE, TOO_SOON
 from gatepost.wiring.passes import Passes
@@ -41,8 +42,8 @@ INTERVAL = "pass_interval_s = 60"
 
 def test_a_marked_credential_is_its_holders_pass_under_duress(site):
     passes = site.start("")
-    assert passes.look_up("P1") == ("anna", "resident", False)
-    assert passes.look_up("P2") == ("anna", "resident", True)
+    assert passes.look_up("P1") == Holder("anna", "resident")
+    assert passes.look_up("P2") == Holder("anna", "resident", duress=True)
     assert passes.look_up("P3") is None
 
 

@@ -41,18 +41,18 @@ def test_a_test_is_read_with_its_time_in_utc_and_without_a_name(make_key):
     key = make_key()
     certificate = read(kit.issued(kit.certificate(t={}), key), kit.trusted(key))
     assert certificate == hcert.Certificate(
-        "AT", NOW - DAY, NOW + 9 * DAY, kit.kid_of(key), NEGATIVE
+        "AT", NOW - DAY, NOW + 9 * DAY, kit.kid_of(key), (NEGATIVE,)
     )
     assert not any(name in repr(certificate) for name in ("Muster", "MUSTER", "Eva", "1998"))
 
 
 def test_a_vaccination_and_a_recovery_are_read():
     dose = read(kit.issued(kit.certificate(v={"dn": 2.0})))
-    assert dose.entry == hcert.Vaccination(
+    assert dose.entries[0] == hcert.Vaccination(
         is_covid=True, dose=2, doses=2, given_on=date(2021, 2, 18)
     )
     recovery = read(kit.issued(kit.certificate(r={"tg": "another"})))
-    assert recovery.entry == hcert.Recovery(
+    assert recovery.entries[0] == hcert.Recovery(
         is_covid=False,
         positive_on=date(2021, 2, 20),
         valid_from=date(2021, 4, 4),
@@ -69,12 +69,12 @@ def test_a_vaccination_and_a_recovery_are_read():
     ],
 )
 def test_a_code_of_a_value_set_that_is_not_known_is_told_and_proves_nothing(changes, kind, outcome):
-    certificate = read(kit.issued(kit.certificate(t=changes)))
-    assert (certificate.entry.kind, certificate.entry.outcome) == (kind, outcome)
+    (test,) = read(kit.issued(kit.certificate(t=changes))).entries
+    assert (test.kind, test.outcome) == (kind, outcome)
 
 
 def test_a_line_end_of_the_scanner_is_no_part_of_a_code():
-    assert read(kit.issued(kit.certificate(t={})) + "\r\n").entry == NEGATIVE
+    assert read(kit.issued(kit.certificate(t={})) + "\r\n").entries == (NEGATIVE,)
 
 
 def test_an_issuer_may_be_missing_but_is_never_anything_else_than_a_text():
@@ -210,7 +210,15 @@ def test_a_time_that_it_counts_from_counts():
 
 @pytest.mark.parametrize(
     "payload",
-    [b"\x80", b"\xa0", b"\xa1\x39\x01\x03\x80", b"\xa1\x39\x01\x03\xa1\x02\xa0", b"", b"\x01"],
+    [
+        b"",
+        b"\x01",
+        b"\x80",
+        b"\xa0",
+        cbor.encode({-260: []}),
+        cbor.encode({4: 2e9, 6: 1e9, -260: {2: kit.certificate(t={})}}),
+        cbor.encode({4: 2e9, 6: 1e9, -261: {1: kit.certificate(t={})}}),
+    ],
 )
 def test_claims_without_a_certificate_are_refused(payload):
     assert refusal(of_message(kit.message(payload, kit.p256()))) is Refusal.FORMAT
@@ -240,3 +248,42 @@ def test_the_newest_nucleic_acid_test_is_found_among_several():
 def test_no_negative_outlives_a_positive_of_the_same_hour_or_later(results):
     found = hcert.newest_naat([sample(hours, tr=result) for hours, result in results], NOW)
     assert found == hcert.TestResult(is_negative=False, taken_utc=NOW - timedelta(hours=10))
+
+
+def test_before_1_3_there_may_be_more_than_one_entry_and_the_newest_counts():
+    entries = [kit.TEST | {"sc": f"2021-05-{day}T12:00:00Z"} for day in (20, 30, 25)]
+    certificate = read(kit.issued(kit.certificate(ver="1.2.1", t=entries)))
+    assert len(certificate.entries) == 3
+    found = hcert.newest_naat([certificate], NOW)
+    assert found == hcert.TestResult(
+        is_negative=True, taken_utc=datetime(2021, 5, 30, 12, tzinfo=UTC)
+    )
+    assert refusal(kit.issued(kit.certificate(ver="1.3.0", t=entries))) is Refusal.FORMAT
+
+
+def test_a_sample_without_a_time_is_refused_and_another_day_is_not_known():
+    for text in ("", "2021-05-31", "yesterday"):
+        assert refusal(kit.issued(kit.certificate(t={"sc": text}))) is Refusal.FORMAT
+    (dose,) = read(kit.issued(kit.certificate(v={"dt": "in May"}))).entries
+    assert dose.given_on is None
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "refused"),
+    [
+        (DAY, 9 * DAY, None),
+        (DAY - SECOND, 9 * DAY, Refusal.NOT_YET),
+        (DAY, 9 * DAY - SECOND, Refusal.EXPIRED),
+    ],
+)
+def test_issuers_keep_within_the_time_of_their_key(before, after, refused):
+    claims = hcert.claims_of(kit.cwt(kit.certificate(t={})))
+    key = kit.trusted(kit.p256(), not_before_utc=NOW - before, not_after_utc=NOW + after)
+    if refused is None:
+        hcert.check_key_span(claims, key)
+        return
+    with pytest.raises(CredentialError) as caught:
+        hcert.check_key_span(claims, key)
+    assert caught.value.refusal is refused
+    # A gate asks whether both are valid now.
+    assert read(kit.issued(kit.certificate(t={})), key)

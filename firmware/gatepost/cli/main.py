@@ -31,7 +31,10 @@ COMMANDS = {
     "regime": ("gatepost.cli.regime", "check a regime, or explain it with its sources"),
     "rules": ("gatepost.cli.rules", "show the rules of the documents, and what serves each"),
     "pass": ("gatepost.cli.passes", "make keys, issue signed passes, say what a code holds"),
-    "credential": ("gatepost.cli.credential", "run test files of health certificates, show a signer as a key"),
+    "credential": (
+        "gatepost.cli.credential",
+        "run test files of health certificates, show a signer as a key",
+    ),
     "trust": ("gatepost.cli.trust", "issue, install or show the list of keys that count"),
     "verify": ("gatepost.cli.verify", "check the safety rules in every state a lane can reach"),
     "demo": ("gatepost.cli.demo", "show a whole gate on this computer, without hardware"),

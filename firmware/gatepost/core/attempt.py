@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from gatepost.core.facts import Facts
-from gatepost.core.regime import Outcome, Regime
+from gatepost.core.regime import Finding, Outcome, Regime
 from gatepost.core.rules import Decision, decide
 from gatepost.core.screening import Verdict, Zone
 
@@ -27,6 +27,10 @@ UNKNOWN_PASS = Decision(Outcome.DENY, ("R067",))
 # Whose pass is inside already, or came in a moment ago (ours; the documents want one card a
 # household used by one person: R064).
 PASSED_BACK = Decision(Outcome.DENY, ("ours", "R064"))
+# Whose own pass wants somebody with them, whatever the order in force asks of their category.
+UNESCORTED = Decision(
+    Outcome.DENY, ("R077",), say=("bring_escort",), reason=Finding.NO_ESCORT.value
+)
 # The lane is locked, closed or open to tools: nobody is let in by a pass (R112 for a lock-down).
 SHUT = Decision(Outcome.DENY, ("ours", "R112"))
 
@@ -66,7 +70,11 @@ def by_regime(attempt: Attempt, limit_c: float, known: Facts, regime: Regime) ->
     alone = conclude(attempt, limit_c)
     if alone.outcome is Outcome.RECHECK:
         return alone._replace(regime=regime.name)
-    return decide(measured(attempt, limit_c, known), regime)
+    facts = measured(attempt, limit_c, known)
+    decision = decide(facts, regime)
+    if decision.release and facts.needs_escort and facts.escort is None:
+        return UNESCORTED._replace(regime=regime.name)
+    return decision
 
 
 def measured(attempt: Attempt, limit_c: float, known: Facts) -> Facts:

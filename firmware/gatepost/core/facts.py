@@ -128,6 +128,8 @@ class Facts:
     isolated_since: datetime | None = None  # None: nobody has said since when
     registered: bool | None = None
     escort: str | None = None  # the pass id of whoever brings the person in
+    # The pass lets nobody in who is not brought in; a text is the subject of who must bring them.
+    needs_escort: bool | str = False
     risk_area_days: int | None = None  # since they were last in a risk area
     stays: tuple[Stay, ...] = ()  # where they are known to have been
     mask: Mask = Mask.UNKNOWN

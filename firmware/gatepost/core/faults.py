@@ -25,6 +25,7 @@ class Fault(Enum):
     EXIT_READER = "exit_reader"
     ROSTER = "roster"  # nobody knows which passes are known
     ROSTER_STALE = "roster_stale"  # nobody has said for long which passes are known
+    TRUST = "trust"  # whose signed passes count is not known, or not of late
     REGIME = "regime"  # the order that is set cannot be used
     DISINFECTION = "disinfection"  # what people touch here is due (R220)
     JOURNAL = "journal"  # events cannot be written
@@ -82,6 +83,10 @@ FAULTS = {
     Fault.ROSTER_STALE: Consequence(
         "none for whom it knows; who came since is unknown, and who went is still known",
         "see that the link reaches the server, or bring a newer one in: gatepost roster import",
+    ),
+    Fault.TRUST: Consequence(
+        "signed passes are refused, or, where the list is old, revoked ones may still count",
+        "see that the link is up, or run gatepost trust install with a new list",
     ),
     Fault.REGIME: Consequence(
         "the last good order stays in force; without one, normal control",

@@ -34,7 +34,7 @@ from gatepost.core.levels import ASKING, PASSAGE, level_trigger, with_levels
 from gatepost.core.regime import Outcome
 from gatepost.core.rules import Decision
 from gatepost.core.screening import GUIDANCE, Reason, Zone, is_complete, judge
-from gatepost.core.session import ESCORTS, Brought, Need, also, missing, with_brought
+from gatepost.core.session import Brought, Need, also, brought_by, missing, with_brought
 from gatepost.core.states import (
     ENTRY,
     EXIT,
@@ -200,7 +200,7 @@ def _pass_shown(lane: Lane, shown: PassShown, policy: Policy) -> tuple[Lane, Tri
             lane, visit=replace(visit, holder=holder, decision=SHUT)
         ), Trigger.PASS_REFUSED
     if visit.wanted:
-        return _escort_shown(lane, shown, policy)
+        return _more_shown(lane, shown, policy)
     if holder is None:
         decision = UNKNOWN_PASS._replace(reason=shown.refusal or "")
         return replace(lane, visit=replace(visit, decision=decision)), Trigger.PASS_REFUSED
@@ -224,19 +224,17 @@ def _visit_of_pass(lane: Lane) -> Visit:
     return Visit(lane.visit.number + 1)
 
 
-def _escort_shown(lane: Lane, shown: PassShown, policy: Policy) -> tuple[Lane, Trigger | None]:
-    """Take the pass of whoever brings the person in; any other one changes nothing."""
-    facts = shown.known
-    is_escort = (
-        Need.ESCORT in lane.visit.wanted
-        and shown.holder is not None
-        and facts is not None
-        and facts.category in ESCORTS
-        and not facts.isolated
-    )
-    if not is_escort or shown.holder is None:
+def _more_shown(lane: Lane, shown: PassShown, policy: Policy) -> tuple[Lane, Trigger | None]:
+    """Take another pass: one's own with newer codes, or of whoever brings the person in."""
+    visit = lane.visit
+    if shown.holder is None or shown.known is None or visit.holder is None or visit.known is None:
         return lane, None
-    return _brought(lane, Brought(escort=shown.holder.subject), policy)
+    subject = shown.holder.subject
+    is_own = subject == visit.holder.subject
+    brought = brought_by(subject, shown.known, visitor=visit.known, is_own=is_own)
+    if Need.ESCORT not in visit.wanted:
+        brought = brought._replace(escort=None)
+    return _brought(lane, brought, policy)
 
 
 def _brought(lane: Lane, brought: Brought, policy: Policy) -> tuple[Lane, Trigger | None]:

@@ -89,16 +89,34 @@ def missing(facts: Facts, regime: Regime, brings: Collection[Need]) -> tuple[Nee
 
     `facts`: all that is known after the measurement. `brings`: what can be shown at this gate.
     """
-    if decide(facts, regime).release:
+    if _lets_in(facts, regime):
         return ()
     needs = [need for need in Need if need in brings and _is_open(facts, need)]
-    if not needs or not decide(_supposing(facts, needs), regime).release:
+    if not needs or not _lets_in(_supposing(facts, needs), regime):
         return ()
     for need in tuple(needs):
         without = [other for other in needs if other is not need]
-        if decide(_supposing(facts, without), regime).release:
+        if _lets_in(_supposing(facts, without), regime):
             needs = without
     return tuple(needs)
+
+
+def _lets_in(facts: Facts, regime: Regime) -> bool:
+    is_escorted = facts.escort is not None or not facts.needs_escort
+    return is_escorted and decide(facts, regime).release
+
+
+def brought_by(subject: str, shown: Facts, *, visitor: Facts, is_own: bool) -> Brought:
+    """Return what another pass adds: one's own, with newer codes; or of whoever brings one in."""
+    if is_own:
+        return Brought(_known(shown.health_code), _known(shown.trip_card), shown.test)
+    is_wanted = visitor.needs_escort in (True, False, subject)
+    may = shown.category in ESCORTS and not shown.isolated and is_wanted
+    return Brought(escort=subject if may else None)
+
+
+def _known(code: DatedCode) -> DatedCode | None:
+    return None if code.code is Code.UNKNOWN else code
 
 
 def _is_open(facts: Facts, need: Need) -> bool:

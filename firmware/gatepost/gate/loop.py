@@ -26,6 +26,7 @@ from gatepost.core.lane import advance, output_of
 from gatepost.core.sensing import Sensing
 from gatepost.core.states import Standing, State
 from gatepost.core.visit import Lane, Policy, Visit, under
+from gatepost.gate.learning import LESSONS, learn
 from gatepost.gate.parts import Asked, EventLog, Hardware, Surroundings
 from gatepost.gate.phases import Phases
 from gatepost.gate.recorder import Recorder
@@ -52,9 +53,6 @@ _WATCHDOG_S = 1.0
 _FOUND_S = 0.5
 # A command from this machine is obeyed now, or not at all (S7).
 _COMMAND_S = 1.0
-# What the thermometer learns from, and whether the person was let in.
-_LESSONS = {"visit.admitted": True, "visit.referred": False}
-_KEEP_PEOPLE = 50  # what was learnt is written down after so many
 _FREE_WAYS = (State.FIRE, State.EMERGENCY)
 # Urgent inputs go before whatever else came, for that may have to wait for the disk.
 _URGENT = (InputName.FIRE, InputName.EMERGENCY)
@@ -249,8 +247,9 @@ class Gate:
     def _follow_up(self, records: Iterable[Record], was: Lane) -> None:
         """Learn from whoever was measured, and note who went through."""
         for record in records:
-            if record.type in _LESSONS:
-                self._learn(record.at_s, admitted=_LESSONS[record.type])
+            if record.type in LESSONS:
+                visit, keep = self.lane.visit, self._around.keep_offset
+                self._recorder.write(learn(self._sensing, visit, record, keep))
             if record.type == "passage.not_entered" and was.visit.holder is not None:
                 self._around.give_back(was.visit.holder)
             subject = record.data.get("subject")
@@ -334,33 +333,12 @@ class Gate:
             self._sensing.is_new = False
             self._recorder.write([Record("thermometer.found", now_s, self._sensing.identity())])
 
-    def _learn(self, at_s: float, *, admitted: bool) -> None:
-        """Learn from whoever was just admitted or referred, and now and then write down what."""
-        verdict, holder = self.lane.visit.verdict, self.lane.visit.holder
-        if (
-            verdict is None
-            or holder is None
-            or not self._sensing.learn(
-                verdict, subject=holder.subject, admitted=admitted, now_s=at_s
-            )
-        ):
-            return
-        offset = self._sensing.offset
-        is_round = offset.people % _KEEP_PEOPLE == 0
-        if is_round or offset.settled_c is None:
-            # The first people one by one: a gate that loses its power every night settles too.
-            self._around.keep_offset(offset)
-        if is_round:
-            self._recorder.write([Record("thermometer.learnt", at_s, self._sensing.told())])
-
     def _keep_house(self, now_s: float) -> None:
         if now_s >= self._next_housekeeping_at_s:
             self._next_housekeeping_at_s = now_s + _HOUSEKEEPING_S
             self._recorder.keep_house(self._around.acknowledged_seq)
             self._follow_regime(now_s)
-            for fault, detail in self._around.roster_faults().items():
-                self._told_of(fault, detail)
-            self._ask_leavers(self._recorder.standing)
+            self._follow_credentials()
             self._remind()
             self._recorder.write(self._around.ledger.overdue())
             self._told_of(Fault.LEDGER, self._around.ledger.why_not)
@@ -369,6 +347,11 @@ class Gate:
         regime = self._policy.regime
         a_day = 0 if regime is None else regime.limits.disinfections_a_day
         self._told_of(Fault.DISINFECTION, self._around.disinfection_due(a_day))
+
+    def _follow_credentials(self) -> None:
+        for fault, detail in self._around.credential_faults().items():
+            self._told_of(fault, detail)
+        self._ask_leavers(self._recorder.standing)
 
     def _follow_regime(self, now_s: float) -> None:
         """Take over the order that is in force by now, and its limit with it."""

@@ -114,4 +114,4 @@ class Surroundings(NamedTuple):
     is_quiet: Callable[[], bool]  # whether it is the time of day for ticks
     notify: Callable[[str], None]  # tells the service manager, e.g. "WATCHDOG=1"
     # What is wrong with the roster by now, None for a fault that is over.
-    roster_faults: Callable[[], Mapping[Fault, str | None]] = dict
+    credential_faults: Callable[[], Mapping[Fault, str | None]] = dict

@@ -10,13 +10,13 @@ from types import MappingProxyType
 from gatepost.core.faults import Fault
 from gatepost.core.regime import Regime
 from gatepost.core.sensing import Sensing
-from gatepost.core.session import Need
 from gatepost.core.signals import is_within
 from gatepost.core.states import Span
 from gatepost.core.visit import Order, PassageSignal, Policy, under
 from gatepost.gate import Gate, Hardware, Surroundings
 from gatepost.gate.parts import LedgerBook
 from gatepost.wiring import thermometer
+from gatepost.wiring.credentials import brings, credentials
 from gatepost.wiring.disinfection import Disinfection
 from gatepost.wiring.ledgers import Ledgers, NoLedgers
 from gatepost.wiring.orders import Orders, StandingStore
@@ -55,7 +55,7 @@ def policy(settings: Settings) -> Policy:
         exit_wish_s=lane.exit_wish_s,
         exit_in_lockdown=lane.exit_in_lockdown,
         exits_by_pass=settings.regime.exits == "by_pass",
-        brings=frozenset({Need.ESCORT}),
+        brings=brings(settings),
     )
 
 
@@ -78,6 +78,7 @@ def gate(
         doorbell = Doorbell(settings.paths.doorbell)
         closing.callback(doorbell.close)
         passes = Passes(settings, hardware.clock, boot_id, closing)
+        shown = credentials(settings, passes, hardware.clock, closing)
         orders = Orders(settings.paths.control, hardware.clock)
         closing.callback(orders.close)
         store = StandingStore(settings.paths.standing)
@@ -91,9 +92,9 @@ def gate(
             sensing=Sensing(thermometer.setup(settings, offsets.load()), hardware.clock.now_s()),
             log=log,
             surroundings=Surroundings(
-                shown=passes.shown,
-                use=passes.use,
-                give_back=passes.give_back,
+                shown=shown.shown,
+                use=shown.use,
+                give_back=shown.give_back,
                 ledger=ledgers(settings, hardware.clock, boot_id),
                 disinfection_due=disinfection.due,
                 disinfected=disinfection.done,
@@ -107,7 +108,7 @@ def gate(
                 keep_standing=store.keep,
                 is_quiet=_quiet(settings.signals.quiet_hours, hardware.clock),
                 notify=notify,
-                roster_faults=passes.roster_faults,
+                credential_faults=shown.faults,
             ),
             standing=store.load(),
             known_faults={**known_faults, **passes.faults, **orders.faults, **store.faults},

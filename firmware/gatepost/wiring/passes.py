@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from gatepost.core.events import Holder, PassShown, ProofShown
 from gatepost.core.facts import Category, Facts, Pass
@@ -41,6 +41,17 @@ _DAY_S = 86400.0
 _CATEGORIES = frozenset(category.value for category in Category)
 
 
+class Introduced(NamedTuple):
+    """What a signed pass says of its holder; `category` None: nothing, the roster knows them."""
+
+    category: str | None
+    household: str | None
+
+
+_OF_THE_ROSTER = Introduced(None, None)
+_INTRODUCED = 16  # between being shown and walking
+
+
 class Passes:
     """The roster, and anti-passback on top of it.
 
@@ -72,6 +83,13 @@ class Passes:
         self._left_utc_s = {
             subject: row.left_utc_s for subject, row in known.items() if row.left_utc_s is not None
         }
+        # Who is of no roster, by their signed pass: those who walked, and those about to.
+        self._signed = {
+            subject: Introduced(row.category, row.household)
+            for subject, row in known.items()
+            if row.category is not None
+        }
+        self._introduced: dict[str, Introduced] = {}
         self._erased: frozenset[bytes] = frozenset()
         self._to_look_over: list[str] = []  # for whether they were erased
         self._read_whole_roster()
@@ -89,23 +107,25 @@ class Passes:
         objection = self.object_to(holder) if direction is Direction.ENTRY else None
         return PassShown(at_s, holder, direction, objection, self.known(holder, direction))
 
-    def use(self, holder: Holder) -> str | None:  # noqa: ARG002
-        """Count a use of a signed pass; return why it may not be used, if so."""
-        return None
-
-    def give_back(self, holder: Holder) -> None:
-        """Take the count of a use back: nobody walked."""
-
     def look_up(self, credential: str) -> Holder | None:
         """Return whose pass it is, None for nobody's."""
         member = self._of_roster(lambda roster: roster.look_up(credential))
         return Holder(member.subject, member.category, member.duress) if member else None
 
-    def known(self, holder: Holder, direction: Direction) -> Facts:
-        """Return what is known of somebody for the order in force: what the roster says."""
+    def introduce(self, subject: str, category: str, household: str | None) -> None:
+        """Take what a signed pass says of its holder; it is kept if they walk."""
+        self._introduced[subject] = Introduced(category, household)
+        while len(self._introduced) > _INTRODUCED:
+            del self._introduced[next(iter(self._introduced))]
+
+    def known(self, holder: Holder, direction: Direction, household: str | None = None) -> Facts:
+        """Return what is known of somebody for the order in force.
+
+        `household`: what a signed pass says; of others the roster knows it.
+        """
         is_known = holder.category in _CATEGORIES
         person = self._person(holder.subject)
-        household = person.household if person else None
+        household = household or (person.household if person else None)
         now = trusted_now(self._clock)
         return Facts(
             direction=direction,
@@ -114,7 +134,7 @@ class Passes:
             # Without a clock nobody is held in by a count of days: the doubt is ours.
             household_last_exit=None if now is None else self._last_outing(household),
             isolated=person is not None and person.isolated,
-            registered=True,  # they are on the roster
+            registered=True if person else None,
             works_inside=self._how_many(holder, _WORKS) if self._counts else None,
             people_inside=self._how_many(holder) if self._counts else None,
             now=now,
@@ -187,7 +207,7 @@ class Passes:
         return self._of_roster(lambda roster: roster.person(subject))
 
     def _category_of(self, subject: str) -> str | None:
-        person = self._person(subject)
+        person = self._person(subject) or self._signed.get(subject)
         return person.category if person else None
 
     def _last_outing(self, household: str | None) -> datetime | None:
@@ -195,7 +215,8 @@ class Passes:
         if household is None:
             return None
         members = self._of_roster(lambda roster: roster.of_household(household)) or ()
-        left = [self._left_utc_s[who] for who in members if who in self._left_utc_s]
+        signed = (who for who, said in self._signed.items() if said.household == household)
+        left = [self._left_utc_s[who] for who in (*members, *signed) if who in self._left_utc_s]
         return datetime.fromtimestamp(max(left), UTC) if left else None
 
     def _how_many(self, holder: Holder, category: str | None = None) -> int:
@@ -246,6 +267,7 @@ class Passes:
         for subject in subjects:
             self._sightings.pop(subject, None)
             self._left_utc_s.pop(subject, None)
+            self._signed.pop(subject, None)
             self._count(subject, inside=False)
 
     def object_to(self, holder: Holder) -> Objection | None:
@@ -257,6 +279,8 @@ class Passes:
         if not self._is_kept:
             return None
         place = Place.INSIDE if way is Direction.ENTRY else Place.OUTSIDE
+        if (said := self._introduced.pop(subject, None)) is not None:
+            self._signed[subject] = said
         sighting = moved(self._sightings.get(subject), place, self._now())
         self._sightings[subject] = sighting
         self._count(subject, inside=place is Place.INSIDE)
@@ -265,7 +289,9 @@ class Passes:
         if self._whereabouts is None:
             return self.faults.get(Fault.WHEREABOUTS)
         try:
-            self._whereabouts.note(_row(subject, sighting, self._left_utc_s.get(subject)))
+            row = _row(subject, sighting, self._left_utc_s.get(subject))
+            said = self._signed.get(subject, _OF_THE_ROSTER)
+            self._whereabouts.note(row._replace(category=said.category, household=said.household))
         except (WhereaboutsError, ValueError) as error:
             return str(error)
         return self._forget_before(self._clock.utc_s() - _FORGOTTEN_S, max_rows=_FORGET_AT_ONCE)
@@ -278,6 +304,7 @@ class Passes:
         """
         self._sightings.clear()
         self._left_utc_s.clear()
+        self._signed.clear()
         self._inside_as.clear()
         self._inside.clear()
         return self._forget_before(math.inf, max_rows=_EVERYBODY)
