@@ -10,11 +10,11 @@ from pathlib import Path
 
 import msgspec
 
+from gatepost_config.paths import Paths
 from gatepost_config.settings import (
     NOTHING,
     Journal,
     Passback,
-    Paths,
     Pins,
     Reader,
     Regime,

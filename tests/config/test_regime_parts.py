@@ -2,7 +2,9 @@
 
 import pytest
 
-from .regime_files import problems
+from gatepost_config.regime_file import BESIDES
+
+from .regime_files import problems, settings
 
 WHOLE = {
     "a missing row": (
@@ -119,3 +121,12 @@ def test_all_that_does_not_fit_together_is_told_at_once(tmp_path):
     assert [problem.split(" ")[0] for problem in told] == [
         *("mine.toml:32:", "mine.toml:4:", "mine.toml:5:", "mine.toml:46:", "mine.toml:"),
     ]
+
+
+def test_of_what_comes_besides_a_regime_need_not_speak_and_then_nothing_follows(tmp_path):
+    rows = settings(tmp_path).rows.values()
+    for row in rows:
+        for finding in BESIDES:
+            treatment = row.treatments[finding]
+            assert treatment.outcome == "admit"
+            assert (treatment.rules, treatment.tell, treatment.say) == ((), (), ())

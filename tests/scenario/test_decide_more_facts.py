@@ -79,6 +79,14 @@ def test_the_command_decides_by_them(tmp_path, capsys):
     assert "R116" in listed["rules"]
 
 
+def test_what_comes_besides_is_explained_as_no_way_through(capsys):
+    command = ["regime", "explain", "normal", "--category", "resident", "--direction", "exit"]
+    assert main(command) == 0
+    words = " ".join(capsys.readouterr().out.split())
+    assert "besides that (release_due): reported; tells community at once (R116)" in words
+    assert "besides that (refuses_measuring): at the least waits for staff; tells police" in words
+
+
 def test_areas_are_explained_with_their_dates_and_the_sites_line(tmp_path, capsys):
     site = tmp_path / "site.toml"
     site.write_text('[areas]\n"Liwan, Guangzhou" = 2021-05-07T00:00:00\n', encoding="utf-8")

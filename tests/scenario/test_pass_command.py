@@ -194,7 +194,6 @@ def test_claims_may_come_from_a_file_and_options_have_the_last_word(key, tmp_pat
         (["--site", "North"], "site"),
         (["--expires", "tomorrow"], "expires_utc"),
         (["--expires", "2026-11-23T18:00:00"], "expires_utc"),
-        (["--hours", "-1"], "expires_utc: not after"),
         (["--step-s", "5"], "step_s"),
         (["--subject", "two words"], "subject"),
     ],
@@ -245,9 +244,21 @@ def test_a_pass_with_steps_is_shown_with_one_and_judged_with_the_secret(key, tmp
     assert "has no steps" in err
 
 
-def test_a_time_without_a_zone_is_wrong_usage(capsys):
-    err = refused(["inspect", "GP1:", "--at", "2026-11-23T12:00:00"], capsys, status=2)
-    assert "no time zone" in err
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["inspect", "GP1:", "--at", "2026-11-23T12:00:00"], "has no time zone"),
+        (["inspect", "GP1:", "--at", "noon"], "is no time"),
+        (["issue", "--hours", "nan"], "is no number of hours up to 87600"),
+        (["issue", "--hours=-1"], "is no number of hours"),
+        (["issue", "--hours", "1e300"], "is no number of hours"),
+        (["issue", "--kid", "zz"], "is not 1 to 64 bytes in hexadecimal"),
+        (["issue", "--kid", ""], "is not 1 to 64 bytes"),
+        (["issue", "--kid", "00" * 65], "is not 1 to 64 bytes"),
+    ],
+)
+def test_what_is_no_time_number_or_id_is_wrong_usage(capsys, arguments, why):
+    assert why in refused(arguments, capsys, status=2)
 
 
 @pytest.mark.parametrize("ending", [".svg", ".png"])

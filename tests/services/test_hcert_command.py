@@ -156,7 +156,7 @@ def test_a_list_with_a_signer_verifies_a_certificate(capsys, tmp_path):
     listed = trust.read(out.read_bytes(), roots=[signing.read_key(root).public_key()], site="north")
     clock = datetime.fromisoformat(document["TESTCTX"]["VALIDATIONCLOCK"])
     read = hcert.read(document["PREFIX"], trusted=listed.believed(), now_utc=clock)
-    assert (read.issuer_country, read.entry.is_covid) == ("CH", True)
+    assert (read.issuer_country, read.entries[0].is_covid) == ("CH", True)
 
 
 @pytest.mark.parametrize("data", [b"", b"no certificate", b"\x30\x03\x02\x01\x01"])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gatepost_services.credentials import cbor, hcert, wrapping
+from gatepost_services.credentials import cbor, cose, hcert, wrapping
 from gatepost_services.credentials.hcert_conformance import (
     NotATestFileError,
     expected_results,
@@ -231,6 +231,22 @@ def test_a_signer_is_read_in_every_form_that_it_is_found_in(whole):
         assert not failed(whole, read_picture(whole)), form[:40]
     whole["TESTCTX"]["CERTIFICATE"] = bare[:100]
     assert failed(whole, read_picture(whole)) == {"EXPECTEDVERIFY", "EXPECTEDKEYUSAGE"}
+
+
+def test_a_certificate_outlives_its_key_only_if_it_is_another_s():
+    # 6.json says that another key signed it, and expects its time to be right all the same.
+    document = load(DATA / "PL/1.3.0/2DCode/raw/6.json")
+    assert results(document)["EXPECTEDEXPIRATIONCHECK"] is True
+    document = load(DATA / "ES/2DCode/raw/1501.json")
+    assert results(document)["EXPECTEDEXPIRATIONCHECK"] is True
+    claims = cbor.decode(cose.parse(bytes.fromhex(document["COSE"])).payload)
+    parts = cbor.decode(bytes.fromhex(document["COSE"]).removeprefix(b"\xd2"))
+    for claim, by in ((4, 1), (6, -1e8)):
+        parts[2] = cbor.encode(claims | {claim: claims[claim] + by})
+        document["COSE"] = cbor.encode(parts).hex()
+        assert results(document)["EXPECTEDEXPIRATIONCHECK"] is False
+    document["TESTCTX"]["CERTIFICATE"] = ""
+    assert results(document)["EXPECTEDEXPIRATIONCHECK"] is True
 
 
 def test_a_step_that_has_nothing_to_start_from_is_left_out(whole):

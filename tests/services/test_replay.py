@@ -118,8 +118,7 @@ def test_no_more_is_given_back_than_was_taken(reopened):
     store = reopened()
     store.give_back(ID)
     store.consume(ONCE)
-    for _ in range(3):
-        store.give_back(ID)
+    assert [store.give_back(ID) for _ in range(3)] == [True] * 3
     store.consume(ONCE)
     assert refusal(store.consume, ONCE) is Refusal.USED
 

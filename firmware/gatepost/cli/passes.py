@@ -7,6 +7,7 @@ import argparse
 import json
 import secrets
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,8 @@ _CLAIMS = (
 _LEVEL = "q"  # restores a quarter of the picture (ISO/IEC 18004, 7.5)
 _MODULE_PX = 6
 _PICTURES = (".svg", ".png")
+_MOST_HOURS = 87_600  # ten years
+_MOST_KID = 64
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -68,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _add_issue(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--key", type=Path, required=True, metavar="FILE", help="from pass keygen")
-    parser.add_argument("--kid", type=bytes.fromhex, metavar="HEX", help="if not the key's own")
+    parser.add_argument("--kid", type=_kid, metavar="HEX", help="if not the key's own")
     parser.add_argument("--claims", metavar="FILE", help='a JSON object of claims; "-": the input')
     for name, kind, help_text in _CLAIMS:
         parser.add_argument(f"--{name}", type=kind, help=help_text)
@@ -77,7 +80,7 @@ def _add_issue(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--not-before", dest="not_before_utc", metavar="TIME", help="RFC 3339")
     end = parser.add_mutually_exclusive_group()
     end.add_argument("--expires", dest="expires_utc", metavar="TIME", help="RFC 3339")
-    end.add_argument("--hours", type=float, help="it ends so long after now")
+    end.add_argument("--hours", type=_hours, help="it ends so long after now")
     parser.add_argument(
         "--escort",
         nargs="?",
@@ -229,10 +232,29 @@ def _code(text: str) -> str:
 
 
 def _instant(text: str) -> datetime:
-    instant = datetime.fromisoformat(text)
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no time; write it as 2026-11-23T18:00:00+08:00"
+        ) from None
     if instant.tzinfo is None:
         raise argparse.ArgumentTypeError(f"{text!r} has no time zone; write ...Z or ...+08:00")
     return instant
+
+
+def _hours(text: str) -> float:
+    with suppress(ValueError):
+        if 0 < float(text) <= _MOST_HOURS:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no number of hours up to {_MOST_HOURS}")
+
+
+def _kid(text: str) -> bytes:
+    with suppress(ValueError):
+        if 0 < len(kid := bytes.fromhex(text)) <= _MOST_KID:
+            return kid
+    raise argparse.ArgumentTypeError(f"{text!r} is not 1 to {_MOST_KID} bytes in hexadecimal")
 
 
 def _text_of(instant: datetime) -> str:

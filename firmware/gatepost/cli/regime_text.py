@@ -12,7 +12,7 @@ from gatepost.core.prompts import PROMPTS
 from gatepost.core.regime import Check, Finding, Outcome
 from gatepost_config.catalogue import catalogue
 from gatepost_config.choices import CHOICES, OBSERVATION_DAYS, Option
-from gatepost_config.regime_file import ROWS
+from gatepost_config.regime_file import BESIDES, ROWS
 from gatepost_config.regime_settings import ALL_GATES, RegimeSettings, Row, Treatment
 
 _WIDTH = 100
@@ -160,8 +160,18 @@ def _row(settings: RegimeSettings, row: Row) -> Iterator[Line]:
         yield Line(f"{check} is looked at{_rules(rules)}", 1)
         for finding in CHECKS[Check(check)].findings:
             treatment = row.treatments[finding.value]
-            words = f"{_FOUND[finding]} ({finding.value}): {_treatment(treatment)}"
+            leads = _besides(treatment) if finding.value in BESIDES else _treatment(treatment)
+            words = f"{_FOUND[finding]} ({finding.value}): {leads}"
             yield Line(f"{words} {_cite(settings, treatment.place)}", 2)
+
+
+def _besides(treatment: Treatment) -> str:
+    """Return what follows besides what another finding leads to: it lets nobody through."""
+    outcome = Outcome[treatment.outcome.upper()]
+    words = "reported" if outcome is Outcome.ADMIT_AND_REPORT else "nothing more"
+    if not outcome.releases:
+        words = f"at the least {_OUTCOMES[outcome]}"
+    return f"{words}{_treatment(treatment).removeprefix(_OUTCOMES[outcome])}"
 
 
 def _treatment(treatment: Treatment) -> str:

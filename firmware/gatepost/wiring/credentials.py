@@ -64,7 +64,7 @@ class SignedToo(RosterOnly):
         super().__init__(passes)
         from gatepost_services.credentials.desk import Verifier  # noqa: PLC0415 - see above
 
-        hours = settings.passes.max_list_age_hours
+        hours, secret = settings.passes.max_list_age_hours, settings.passes.step_secret
         self._clock = clock
         self._verifier = Verifier(
             trust_path=settings.paths.trust_list,
@@ -73,7 +73,7 @@ class SignedToo(RosterOnly):
             site=settings.gate.site,
             gate=settings.gate.name,
             max_age=timedelta(hours=hours) if hours else None,
-            step_secret=_secret(settings),
+            step_secret_path=None if secret == NOTHING else secret,
         )
         closing.callback(self._verifier.close)
         self._presented: dict[str, Any] = {}
@@ -186,19 +186,6 @@ def _with_claims(known: Facts, claims: Any, *, is_vouched: bool) -> Facts:
 
 def _dated(code: Any) -> DatedCode:
     return DatedCode() if code is None else DatedCode(_CODES[code.code], code.as_of_utc)
-
-
-def _secret(settings: Settings) -> bytes | None:
-    path = settings.passes.step_secret
-    if path == NOTHING:
-        return None
-    from gatepost_services.credentials import signing  # noqa: PLC0415
-
-    try:
-        return signing.read_secret(path)
-    except signing.KeyFileError as error:
-        _log.error("no passes with steps: %s", error)
-        return None
 
 
 def credentials(settings: Settings, passes: Passes, clock: Clock, closing: ExitStack) -> RosterOnly:
