@@ -19,14 +19,16 @@ class SqliteReader:
     * while the writer runs, and after it was killed: by the -wal and -shm that are there;
     * after a clean close, which removes both: SQLite cannot open a WAL database then without
       writing, unless it is told that the file is immutable. It is told so, and an answer counts
-      only if the file was the same, without a -wal, before and after.
+      only if the file was the same, without both, before and after;
+    * after a power cut that left a -wal alone: what was last moved into the main file, likewise.
+      A writer moves the rest when it opens it.
 
     `remedy` stands in the message when the file cannot be opened at all.
     """
 
     def __init__(self, path: Path, kind: Kind, *, remedy: str, busy_timeout_s: float = 1.0) -> None:
         self._path = path
-        self._wal_path = path.with_name(path.name + "-wal")
+        self._beside = tuple(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm"))
         self._kind = kind
         self._remedy = remedy
         self._busy_timeout_s = busy_timeout_s
@@ -91,7 +93,7 @@ class SqliteReader:
     def _stamp_now(self) -> tuple[int, ...]:
         """Return what must be the same for a connection to be used again."""
         found = self._path.stat()
-        if self._wal_path.exists():
+        if all(each.exists() for each in self._beside):
             return (found.st_ino,)
         return found.st_ino, found.st_size, found.st_mtime_ns
 

@@ -229,3 +229,15 @@ def test_r203_staff_is_reminded_of_the_armband():
     expect(LOCKDOWN, entering("property_staff"), "admit", rules="R203", say="wear_armband")
     leaver = expect(LOCKDOWN, leaving("property_staff"), "admit")
     assert "wear_armband" not in leaver.say
+
+
+@pytest.mark.parametrize(
+    ("category", "rules"),
+    [
+        ("returned_resident", "R107 R121"),
+        ("close_contact", "R107 R117"),
+        ("sealed_building", "R107 R112 R114"),
+    ],
+)
+def test_r107_who_is_observed_stays_by_the_rule_of_their_own(category, rules):
+    expect(LOCKDOWN, leaving(category), "deny", rules=rules, tell="community", say="stay_home")

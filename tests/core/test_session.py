@@ -314,3 +314,19 @@ def test_ones_own_newer_pass_brings_its_codes(walk_under):
     with_test = replace(newer, test=TEST)
     assert walk.shows(Holder("subject-2", "resident"), known=with_test) == []  # somebody else's
     assert "visit.admitted" in walk.shows(Holder("subject-1", "resident"), known=with_test)
+
+
+@pytest.mark.parametrize("state", [State.IDLE, State.CLEARING, State.REFUSED, State.REFERRED])
+def test_a_proof_counts_for_nobody_who_is_not_asked(walk_under, state):
+    walk = walk_under("normal").to(state)
+    before = walk.lane
+    assert brings(walk, health_code=GREEN, test=TEST) == []
+    assert walk.lane == before
+
+
+def test_an_escort_whom_nobody_asked_for_is_none(walk_under):
+    walk = comes(walk_under("control-window"), RESIDENT)
+    walk.does("cool")
+    assert Need.ESCORT not in walk.lane.visit.wanted
+    assert walk.shows(HOST, known=RESIDENT) == []
+    assert walk.lane.visit.brought == Brought()

@@ -16,10 +16,17 @@ def facts(**more):
     return facts_of(json.dumps({**BARE, **more}))
 
 
-def test_nothing_of_it_is_said_where_nobody_says_it():
-    known = facts()
+@pytest.mark.parametrize("more", [{}, {"refused": None, "stays": None}])
+def test_nothing_of_it_is_said_where_nobody_says_it(more):
+    known = facts(**more)
     assert (known.refused, known.stays, known.isolated_since) == (frozenset(), (), None)
     assert not known.isolated
+
+
+def test_unknown_is_null_or_the_word_and_counts_as_if_it_was_not_there():
+    said = facts(attempts_left=None, vouchers=None, zone="unknown")
+    assert said == facts() == facts(attempts_left=1, vouchers=0, zone="none")
+    assert facts(attempts_left=0).attempts_left == 0
 
 
 def test_what_is_refused_is_a_list_of_words():

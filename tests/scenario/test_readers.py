@@ -2,6 +2,7 @@
 
 import os
 import pty
+import termios
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -82,6 +83,8 @@ def test_a_serial_scanner_is_read_at_its_own_speed(told):
             closing.callback(os.close, fd)
         settings = Reader(device=Path(os.ttyname(far)), baud=9600)
         (read,) = told(settings, 1, then=lambda: os.write(near, b"PASS-1\r"))
+        speeds = termios.tcgetattr(far)[4:6]
+    assert speeds == [termios.B9600] * 2
     assert isinstance(read, PassRead)
 
 

@@ -113,6 +113,15 @@ def test_a_picture_is_read_and_what_is_none_holds_no_code(monkeypatch):
     read = credential._picture_reader()
     picture = base64.b64decode(document["2DCODE"])
     assert read(picture) == [document["PREFIX"]]
+    with image.open(io.BytesIO(picture)) as opaque:
+        box = opaque.convert("L").point(lambda value: 255 - value).getbbox()
+        shape = opaque.convert("L").crop(box)
+    clear = image.new("RGBA", shape.size, (0, 0, 0, 0))  # black, and seen through
+    clear.putalpha(shape.point(lambda value: 255 - value))
+    for bare in (shape, clear):  # without a margin
+        data = io.BytesIO()
+        bare.save(data, "PNG")
+        assert read(data.getvalue()) == [document["PREFIX"]]
     blank = io.BytesIO()
     image.new("L", (50, 50), 255).save(blank, "PNG")
     for data in (b"", b"no picture", picture[:200], blank.getvalue()):

@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -215,6 +216,15 @@ def test_a_page_that_was_overwritten_is_noticed_at_the_start(path, reopened):
     content = bytearray(path.read_bytes())
     content[5000:9000] = os.urandom(4000)
     path.write_bytes(content)
+    assert reopened().set_aside is not None
+
+
+def test_a_count_that_cannot_be_is_noticed_at_the_start(path, reopened):
+    reopened().consume(ONCE)
+    reopened().close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA ignore_check_constraints = ON")
+        connection.execute("UPDATE uses SET used = -5")
     assert reopened().set_aside is not None
 
 

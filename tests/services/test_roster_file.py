@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from gatepost_services.roster import DamagedError, RosterError, RosterKey
+from gatepost_services.roster import DamagedError, Roster, RosterError, RosterKey
 from gatepost_services.roster.writer import RosterWriter, Whole
+from gatepost_services.sqlite_file import set_aside
 
 from .roster_files import Site
 
@@ -50,6 +51,16 @@ def test_a_file_that_takes_the_place_of_another_one_counts(site, roster, tmp_pat
     other.bring(FIRST.replace("anna", "cleo"))
     other.path.replace(site.path)
     assert roster.look_up("P1").subject == "cleo"
+
+
+def test_a_file_that_is_set_aside_while_both_have_it_open_is_let_go(site, roster):
+    site.bring(FIRST)
+    with RosterWriter.open(site.path, site.key):
+        assert roster.look_up("P1").subject == "anna"
+        set_aside(site.path, RosterError("damaged"))
+        with RosterWriter.open(site.path, site.key) as another:
+            another.replace(site.read(FIRST.replace("anna", "cleo")))
+            assert roster.look_up("P1").subject == "cleo"
 
 
 def test_a_file_into_which_nothing_was_imported_is_no_roster(site, roster):
@@ -138,6 +149,25 @@ def test_a_roster_of_a_newer_version_is_left_alone(site, roster):
         with pytest.raises(RosterError, match="roster of version 9, this Gatepost knows 1"):
             question()
     assert site.path.read_bytes() == content
+
+
+def test_after_a_power_cut_in_an_import_the_old_roster_counts_until_somebody_writes(
+    site, tmp_path, monkeypatch
+):
+    site.bring(FIRST)
+    monkeypatch.setattr(RosterWriter, "_flush", lambda _self: None)
+    (tmp_path / "cut").mkdir()
+    with RosterWriter.open(site.path, site.key) as writer:
+        writer.replace(site.read(FIRST.replace("anna", "cleo")))
+        for name in ("roster.db", "roster.db-wal"):  # the -shm is never flushed
+            (tmp_path / "cut" / name).write_bytes((tmp_path / name).read_bytes())
+    assert (tmp_path / "cut" / "roster.db-wal").stat().st_size > 0
+    with Roster(tmp_path / "cut" / "roster.db", site.key_path) as roster:
+        assert roster.check().version == 1
+        assert roster.look_up("P1").subject == "anna"
+        with RosterWriter.open(tmp_path / "cut" / "roster.db", site.key):
+            assert roster.look_up("P1").subject == "cleo"
+        assert roster.look_up("P1").subject == "cleo"
 
 
 # -------------------------------------------------------------------------------------- the key

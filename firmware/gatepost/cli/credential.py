@@ -28,6 +28,7 @@ from gatepost_services.credentials.signing import spki
 
 # The largest of the public ones has 60 kB.
 _MOST_BYTES = 4 * 2**20
+_MARGIN_PX = 40  # four modules, as ISO/IEC 18004, 6.3.8 asks, of up to ten pixels
 
 
 class _UnreadableError(Exception):
@@ -130,7 +131,11 @@ def _picture_reader() -> PictureReader | None:
     def read(picture: bytes) -> list[str]:
         try:
             with Image.open(io.BytesIO(picture), formats=("PNG", "JPEG", "GIF")) as image:
-                return [code.text for code in zxingcpp.read_barcodes(image.convert("L"))]
+                # What is transparent is white, as on a page; and some have no margin.
+                size = (image.width + 2 * _MARGIN_PX, image.height + 2 * _MARGIN_PX)
+                page = Image.new("RGBA", size, "white")
+                page.alpha_composite(image.convert("RGBA"), (_MARGIN_PX, _MARGIN_PX))
+                return [code.text for code in zxingcpp.read_barcodes(page.convert("L"))]
         except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError):
             return []  # no picture that could be read
 

@@ -26,6 +26,7 @@ _ZONES = {
     "recheck": Zone.RECHECK,
     "refer": Zone.REFER,
     "none": Zone.NO_INFORMATION,
+    "unknown": Zone.NO_INFORMATION,
     None: Zone.NO_INFORMATION,
 }
 _MASKS = {
@@ -64,9 +65,9 @@ class _Stay(_Object, frozen=True):
 class _Facts(_Object, frozen=True):
     direction: Literal["entry", "exit"]
     category: Category
-    zone: Literal["pass", "recheck", "refer", "none"] | None = None
+    zone: Literal["pass", "recheck", "refer", "none", "unknown"] | None = None
     index_c: Annotated[float, Meta(ge=-100, le=1000)] | None = None
-    attempts_left: _Count = 1
+    attempts_left: _Count | None = None
     health_code: _Word | None = None
     health_code_utc: datetime | None = None
     trip_card: _Word | None = None
@@ -74,17 +75,17 @@ class _Facts(_Object, frozen=True):
     test: _Test | None = None
     shown: _Pass | None = msgspec.field(name="pass", default=None)
     household_last_exit_utc: datetime | None = None
-    vouchers: _Count = 0
+    vouchers: _Count | None = None
     isolation: bool | None = None
     isolation_since_utc: datetime | None = None
     registered: bool | None = None
     escort: _Id | None = None
     risk_area_days: _Count | None = None
-    stays: list[_Stay] = []
+    stays: list[_Stay] | None = None
     mask: Literal["worn", "not_worn", "yes", "no", "unknown"] | None = None
     works_inside: _Count | None = None
     people_inside: _Count | None = None
-    refused: list[Refusal] = []
+    refused: list[Refusal] | None = None
     now_utc: datetime | None = None
 
 
@@ -116,23 +117,23 @@ def _facts(raw: _Facts) -> Facts:
         category=raw.category,
         zone=_ZONES[raw.zone],
         index_c=raw.index_c,
-        attempts_left=raw.attempts_left,
+        attempts_left=1 if raw.attempts_left is None else raw.attempts_left,
         health_code=DatedCode(Code(raw.health_code or "unknown"), _utc(raw.health_code_utc)),
         trip_card=DatedCode(Code(raw.trip_card or "unknown"), _utc(raw.trip_card_utc)),
         test=None if test is None else Proof(ProofKind(test.kind), _sure(test.taken_utc)),
         shown=None if shown is None else Pass(shown.id, shown.household, shown.valid),
         household_last_exit=_utc(raw.household_last_exit_utc),
-        vouchers=raw.vouchers,
+        vouchers=raw.vouchers or 0,
         isolated=_is_isolated(raw),
         isolated_since=_utc(raw.isolation_since_utc),
         registered=raw.registered,
         escort=raw.escort,
         risk_area_days=raw.risk_area_days,
-        stays=tuple(Stay(stay.area, _sure(stay.until_utc)) for stay in raw.stays),
+        stays=tuple(Stay(stay.area, _sure(stay.until_utc)) for stay in raw.stays or ()),
         mask=_MASKS[raw.mask],
         works_inside=raw.works_inside,
         people_inside=raw.people_inside,
-        refused=frozenset(raw.refused),
+        refused=frozenset(raw.refused or ()),
         now=_utc(raw.now_utc),
     )
 

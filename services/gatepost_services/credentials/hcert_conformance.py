@@ -211,7 +211,7 @@ class _Case:
 
 
 def _picture_decode(case: _Case) -> bool:
-    return case.text("PREFIX") in case.pictured()
+    return case.text("PREFIX") in (text.rstrip("\r\n") for text in case.pictured())
 
 
 def _unprefix(case: _Case) -> bool:

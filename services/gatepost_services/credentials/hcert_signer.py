@@ -19,6 +19,7 @@ from gatepost_services.credentials.keys import HCERT_USES, KeyUnusableError, Tru
 KID_BYTES = 8  # hcert-spec, A.1
 _OID_TAG = 6  # X.690, 8.19.1
 _SEQUENCE = b"\x30"  # X.690, 8.9.1; no base64 of a certificate begins so
+_VERSION, _INTEGER = b"\xa0", b"\x02"  # RFC 5280, 4.1
 _ARMOUR = re.compile(rb"-----[A-Z ]+-----")
 
 # hcert-spec, A.4; and as it was first written, with a 0 too many, which is in real certificates.
@@ -38,9 +39,8 @@ def trusted_key(certificate: bytes) -> TrustedKey:
     """
     try:
         with warnings.catch_warnings():
-            # A serial number of 0 and the like are common, and nothing to us.
             warnings.simplefilter("ignore", CryptographyDeprecationWarning)
-            parsed = x509.load_der_x509_certificate(certificate)
+            parsed = _parsed(certificate)
             named = _named_uses(parsed)
             key = parsed.public_key()
             not_before, not_after = parsed.not_valid_before_utc, parsed.not_valid_after_utc
@@ -70,6 +70,43 @@ def der_of(data: bytes) -> bytes:
     except binascii.Error as error:
         raise KeyUnusableError("a certificate is neither DER nor PEM nor base64") from error
     return der_of(decoded) if decoded.startswith(b"-----") else decoded
+
+
+def _parsed(certificate: bytes) -> x509.Certificate:
+    try:
+        return x509.load_der_x509_certificate(certificate)
+    except ValueError:
+        # Serial numbers that are negative, or longer than need be, are about; RFC 5280 has none
+        # such, the library refuses them, and they are nothing to us. Nor is the signature, which
+        # whoever puts a key on a trust list answers for.
+        return x509.load_der_x509_certificate(_renumbered(certificate))
+
+
+def _renumbered(certificate: bytes) -> bytes:
+    """Return a certificate with a positive serial number of the same length.
+
+    Raises:
+        ValueError: it has none where X.509 has it.
+    """
+    at = _content(certificate, _content(certificate, 0))  # Certificate, TBSCertificate
+    if certificate[at : at + 1] == _VERSION:
+        at = _content(certificate, at) + certificate[at + 1]
+    if certificate[at : at + 1] != _INTEGER:
+        raise ValueError("no serial number")
+    at = _content(certificate, at)
+    positive = certificate[at] & 0x7F or 1
+    return certificate[:at] + bytes((positive,)) + certificate[at + 1 :]
+
+
+def _content(der: bytes, at: int) -> int:
+    """Return where the content of a value in DER begins (X.690, 8.1.3)."""
+    if at + 1 >= len(der):
+        raise ValueError("cut off")
+    length = der[at + 1]
+    begin = at + 2 + (length & 0x7F if length & 0x80 else 0)
+    if begin >= len(der):
+        raise ValueError("cut off")
+    return begin
 
 
 def _named_uses(certificate: x509.Certificate) -> frozenset[Use]:

@@ -24,7 +24,7 @@ def prepare(paths: Paths) -> None:
         folder.mkdir(exist_ok=True)
     for name in ("gate", "link"):
         (paths.run_dir / name).mkdir(parents=True, exist_ok=True)
-    if not paths.roster.exists():
+    if not any(paths.calibration_dir.glob("*.toml")):  # that comes last, and whole
         key = RosterKey.load_or_make(paths.roster_key)
         rows = [Row(key.digest(f"pass-{subject}"), subject, "resident") for subject in SUBJECTS]
         with RosterWriter.open(paths.roster, key) as writer:

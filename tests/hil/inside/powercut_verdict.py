@@ -79,7 +79,7 @@ class Verdict:
         }
 
     def _roster(self, paths: Paths) -> None:
-        if paths.roster.exists():
+        if paths.calibration_dir.exists() and any(paths.calibration_dir.glob("*.toml")):
             with Roster(paths.roster, paths.roster_key) as roster:
                 self.states["roster"] = roster.check().version
 
