@@ -80,33 +80,36 @@ def main() -> int:
 # -------------------------------------------------------------------------------------- the measure
 
 
+@contextmanager
+def _clocked(took_s: dict[str, tuple[float, float]], name: str) -> Iterator[None]:
+    """Note how long something took: by the clock, and of the processor."""
+    began_s, used_s = time.perf_counter(), time.process_time()
+    yield
+    took_s[name] = time.perf_counter() - began_s, time.process_time() - used_s
+
+
 def measure(folder: Path) -> int:
     """Print the figures."""
     key = RosterKey.load_or_make(folder / "roster.key")
-    began_s = time.perf_counter()
-    whole = _whole(people(1), key)
+    took_s: dict[str, tuple[float, float]] = {}
+    texts = [people(seed) for seed in (1, 2)]
     with RosterWriter.open(folder / "roster.db", key) as writer:
-        writer.replace(whole)
-        import_s = time.perf_counter() - began_s
-        began_s = time.perf_counter()
-        put = [row._replace(mark="isolated") for row in whole.rows[:CHANGED]]
-        writer.apply(Delta(put, [], 0))
-        delta_s = time.perf_counter() - began_s
-        began_s = time.perf_counter()
-        writer.replace(_whole(people(2), key))
-        again_s = time.perf_counter() - began_s
-        began_s = time.perf_counter()
-        writer.check()
-        check_s = time.perf_counter() - began_s
+        with _clocked(took_s, "first import"):
+            whole = _whole(texts[0], key)
+            writer.replace(whole)
+        with _clocked(took_s, f"delta of {CHANGED:,}"):
+            put = [row._replace(mark="isolated") for row in whole.rows[:CHANGED]]
+            writer.apply(Delta(put, [], 0))
+        with _clocked(took_s, "import in which everybody is another"):
+            writer.replace(_whole(texts[1], key))
+        with _clocked(took_s, "check of every page, and digest of all"):
+            writer.check()
         size_mb = sum(path.stat().st_size for path in folder.glob("roster.db*")) / 1e6
     print(f"a roster of {PEOPLE:,} people, from CSV; each figure beside its limit")
-    fits = [
-        timed("first import", IMPORT_LIMIT_S, "s ", import_s),
-        timed("import in which everybody is another", IMPORT_LIMIT_S, "s ", again_s),
-        timed(f"delta of {CHANGED:,}", IMPORT_LIMIT_S, "s ", delta_s),
-        timed("check of every page, and digest of all", IMPORT_LIMIT_S, "s ", check_s),
-        timed("file, after the last of these", SIZE_LIMIT_MB, "MB", size_mb),
-    ]
+    fits = [timed("file, after all of these", SIZE_LIMIT_MB, "MB", size_mb)]
+    for name, (clock_s, processor_s) in took_s.items():
+        fits.append(timed(name, IMPORT_LIMIT_S, "s ", clock_s))
+        print(f"    of which processor {processor_s:33.4f} s")
     fits += look_ups(folder, {f"CARD-{n:08d}": row for n, row in enumerate(whole.rows)})
     return 0 if all(fits) else 1
 

@@ -53,13 +53,15 @@ def test_a_file_comes_to_what_it_expects(path):
     }
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(DATA)))
+# What is wrong in the others is wrong in a stage that is not the text.
+SAME = [path for path in FILES if path.name not in {"DGC1.json", "CBO1.json", "Q1.json"}]
+
+
+@pytest.mark.parametrize("path", SAME, ids=lambda path: str(path.relative_to(DATA)))
 def test_the_text_alone_comes_to_the_same(path):
     document = load(path)
     alone = {name: document[name] for name in ("PREFIX", "TESTCTX", "EXPECTEDRESULTS")}
     left_out = {"EXPECTEDVALIDOBJECT", "EXPECTEDENCODE"}  # without JSON
-    if path.name in {"DGC1.json", "CBO1.json", "Q1.json"}:
-        return  # what is wrong in them is wrong in the stage that is taken away
     found, whole = results(alone), results(document)
     for name in set(found) & set(whole) - left_out - {PICTURE}:
         assert found[name] == whole[name], name

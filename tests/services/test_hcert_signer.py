@@ -107,12 +107,12 @@ def test_a_key_that_signs_no_credential_is_refused():
 @pytest.mark.parametrize("serial", ["ffffff01", "80000000", "00000000", "00000001", "ff", "00"])
 def test_a_serial_number_that_x509_does_not_have_is_no_obstacle(serial):
     whole = certificate(kit.p256(), "1.3.6.1.4.1.1847.2021.1.2")
-    number = bytes.fromhex("020111")  # 17
-    assert whole.count(number) == 1
-    content = bytes.fromhex(serial)
-    tbs = whole[4:].replace(number, der_item(0x02, content), 1)
-    tbs = tbs[:2] + (int.from_bytes(tbs[2:4]) + len(content) - 1).to_bytes(2) + tbs[4:]
-    der = der_item(0x30, tbs)
+    tbs = x509.load_der_x509_certificate(whole).tbs_certificate_bytes
+    rest = whole[whole.index(tbs) + len(tbs) :]
+    content = tbs[tbs.index(b"\xa0") :].replace(
+        der_item(0x02, b"\x11"), der_item(0x02, bytes.fromhex(serial)), 1
+    )
+    der = der_item(0x30, der_item(0x30, content) + rest)
     key = trusted_key(der)
     assert key.kid == hashlib.sha256(der).digest()[:8]
     assert key.uses == {Use.VACCINATION}

@@ -2,7 +2,7 @@
 
     text -> unprefixed -> base45 -> zlib -> COSE -> signature -> CWT claims -> schema -> use, time
 
-after the Electronic Health Certificate Specification of the eHealth Network (hcert-spec, 1.0.5).
+after the Electronic Health Certificate Specification of the eHealth Network (hcert-spec, 1.0.8).
 Each step is a function of its own; `read` is all of them. Nothing here knows the time or keeps
 anything: both come as arguments.
 
