@@ -1,7 +1,10 @@
 """A whole gate on a simulated lane for the benches, with nothing around it."""
 
-from gatepost.core.events import Holder, PassShown
+from collections.abc import Mapping
+
+from gatepost.core.events import Holder, PassShown, ProofShown
 from gatepost.core.facts import Category, Facts
+from gatepost.core.faults import Fault
 from gatepost.core.sensing import Sensing
 from gatepost.gate import EventLog, Gate, Hardware, Surroundings
 from gatepost.wiring import thermometer
@@ -9,7 +12,24 @@ from gatepost.wiring.hardware import Nothing
 from gatepost.wiring.lane import policy
 from gatepost.wiring.ledgers import NoLedgers
 from gatepost_config.settings import Settings
+from gatepost_hal.ports import Direction
 from gatepost_hal.simulated.lane import SimulatedLane
+
+
+class _Everybody:
+    """A roster that knows every pass."""
+
+    def shown(self, credential: str, direction: Direction, at_s: float) -> PassShown | ProofShown:
+        known = Facts(direction, Category.RESIDENT)
+        return PassShown(at_s, Holder(credential, "resident"), direction, known=known)
+
+    def use(self, _holder: Holder) -> str | None:
+        return None
+
+    def give_back(self, _holder: Holder) -> None: ...
+
+    def faults(self) -> Mapping[Fault, str | None]:
+        return {}
 
 
 def bench_gate(settings: Settings, lane: SimulatedLane, log: EventLog) -> Gate:
@@ -21,11 +41,7 @@ def bench_gate(settings: Settings, lane: SimulatedLane, log: EventLog) -> Gate:
         display=nothing, speaker=nothing, watchdog=nothing,
     )  # fmt: skip
     surroundings = Surroundings(
-        shown=lambda credential, way, at_s: PassShown(
-            at_s, Holder(credential, "resident"), way, known=Facts(way, Category.RESIDENT)
-        ),
-        use=lambda _holder: None,
-        give_back=lambda _holder: None,
+        codes=_Everybody(),
         ledger=NoLedgers(),
         regime=lambda: (None, None),
         disinfection_due=lambda _a_day: None,

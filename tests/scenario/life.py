@@ -1,7 +1,7 @@
 """What lives and dies with the controller's process, and what outlasts it on the lane."""
 
 import errno
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +9,7 @@ from gpiozero import DigitalInputDevice
 
 from gatepost.core.events import Holder, PassShown, ProofShown
 from gatepost.core.facts import Category, Facts
+from gatepost.core.faults import Fault
 from gatepost_hal.gpio import GpioLane
 from gatepost_hal.mlx90614 import Mlx90614
 from gatepost_hal.ports import Direction
@@ -155,6 +156,9 @@ class Notebook:
 
     def give_back(self, holder: Holder) -> None:
         self.used.remove(holder.subject)
+
+    def faults(self) -> Mapping[Fault, str | None]:
+        return {}
 
     def note(self, subject: str, way: Direction) -> str | None:
         self.walked.append((subject, way))

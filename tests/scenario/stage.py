@@ -214,11 +214,9 @@ class Stage:
             self.rings += 1
 
         # What reads codes stands before what knows passes; the notebook is both.
-        shown = RosterOnly(self.passes) if isinstance(self.passes, Passes) else self.passes
+        codes = RosterOnly(self.passes) if isinstance(self.passes, Passes) else self.passes
         return Surroundings(
-            shown=shown.shown,
-            use=holds(shown.use),
-            give_back=holds(shown.give_back),
+            codes=holds(codes),
             ledger=self.ledger,
             disinfection_due=self.disinfection.due,
             disinfected=self.disinfection.done,

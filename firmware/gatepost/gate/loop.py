@@ -179,7 +179,7 @@ class Gate:
                 self._recorder.cleared(_READER_FAULTS[direction], at_s)
                 self._ask_leavers(self._recorder.standing)
                 self._passes_read += 1
-                self._feed(self._around.shown(credential, direction, at_s))
+                self._feed(self._around.codes.shown(credential, direction, at_s))
             case ReaderFault(at_s=at_s, kind=ReaderFaultKind.GONE, detail=detail):
                 self._recorder.raised(_READER_FAULTS[event.direction], at_s, detail)
                 self._ask_leavers(self._recorder.standing)
@@ -238,7 +238,7 @@ class Gate:
         holder = visit.holder
         if holder is None or holder.pass_id is None or visit.released_by is not None:
             return True
-        why_not = self._around.use(holder)
+        why_not = self._around.codes.use(holder)
         if why_not is not None:
             data = {"subject": holder.subject, "why": why_not}
             self._recorder.write([Record("pass.not_used", self._now_s(), data)])
@@ -251,7 +251,7 @@ class Gate:
                 visit, keep = self.lane.visit, self._around.keep_offset
                 self._recorder.write(learn(self._sensing, visit, record, keep))
             if record.type == "passage.not_entered" and was.visit.holder is not None:
-                self._around.give_back(was.visit.holder)
+                self._around.codes.give_back(was.visit.holder)
             subject = record.data.get("subject")
             if record.type in _WALKED and isinstance(subject, str):
                 way = Direction(record.data["direction"])
@@ -349,7 +349,7 @@ class Gate:
         self._told_of(Fault.DISINFECTION, self._around.disinfection_due(a_day))
 
     def _follow_credentials(self) -> None:
-        for fault, detail in self._around.credential_faults().items():
+        for fault, detail in self._around.codes.faults().items():
             self._told_of(fault, detail)
         self._ask_leavers(self._recorder.standing)
 

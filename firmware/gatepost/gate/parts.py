@@ -73,6 +73,26 @@ class Asked(NamedTuple):
     disinfected: bool = False
 
 
+class Codes(Protocol):
+    """Reads what is shown at the readers: passes and proofs."""
+
+    def shown(self, credential: str, direction: Direction, at_s: float) -> PassShown | ProofShown:
+        """Return what was read at an instant: a pass, of somebody or of nobody, or a proof."""
+        ...
+
+    def use(self, holder: Holder) -> str | None:
+        """Count a use of a signed pass, on the disk; return why it may not be used, if so."""
+        ...
+
+    def give_back(self, holder: Holder) -> None:
+        """Take the use back: nobody walked."""
+        ...
+
+    def faults(self) -> Mapping[Fault, str | None]:
+        """Return what is wrong with roster and trust list by now, None for what is over."""
+        ...
+
+
 class LedgerBook(Protocol):
     """Who was brought in by whom, and who is on duty (`gatepost.core.ledgers`)."""
 
@@ -91,11 +111,7 @@ class LedgerBook(Protocol):
 class Surroundings(NamedTuple):
     """What the loop asks of the other parts of the program, each a plain function."""
 
-    # What was read at an instant: a pass, of somebody or of nobody, or a proof.
-    shown: Callable[[str, Direction, float], PassShown | ProofShown]
-    # Count a use of a signed pass, on the disk; what comes back is why it may not be used, if so.
-    use: Callable[[Holder], str | None]
-    give_back: Callable[[Holder], None]  # nobody walked
+    codes: Codes
     # The order in force by now, None where the lane's own rules are all; what comes second is why
     # it is not the one that is set, if so.
     regime: Callable[[], tuple[Regime | None, str | None]]
@@ -113,5 +129,3 @@ class Surroundings(NamedTuple):
     keep_standing: Callable[[frozenset[Standing]], str | None]
     is_quiet: Callable[[], bool]  # whether it is the time of day for ticks
     notify: Callable[[str], None]  # tells the service manager, e.g. "WATCHDOG=1"
-    # What is wrong with the roster by now, None for a fault that is over.
-    credential_faults: Callable[[], Mapping[Fault, str | None]] = dict

@@ -78,7 +78,6 @@ def gate(
         doorbell = Doorbell(settings.paths.doorbell)
         closing.callback(doorbell.close)
         passes = Passes(settings, hardware.clock, boot_id, closing)
-        shown = credentials(settings, passes, hardware.clock, closing)
         orders = Orders(settings.paths.control, hardware.clock)
         closing.callback(orders.close)
         store = StandingStore(settings.paths.standing)
@@ -92,9 +91,7 @@ def gate(
             sensing=Sensing(thermometer.setup(settings, offsets.load()), hardware.clock.now_s()),
             log=log,
             surroundings=Surroundings(
-                shown=shown.shown,
-                use=shown.use,
-                give_back=shown.give_back,
+                codes=credentials(settings, passes, hardware.clock, closing),
                 ledger=ledgers(settings, hardware.clock, boot_id),
                 disinfection_due=disinfection.due,
                 disinfected=disinfection.done,
@@ -108,7 +105,6 @@ def gate(
                 keep_standing=store.keep,
                 is_quiet=_quiet(settings.signals.quiet_hours, hardware.clock),
                 notify=notify,
-                credential_faults=shown.faults,
             ),
             standing=store.load(),
             known_faults={**known_faults, **passes.faults, **orders.faults, **store.faults},
