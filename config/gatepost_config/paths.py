@@ -45,7 +45,7 @@ class Paths(Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def ledger(self) -> Path:
-        """Who was brought in by whom, and who is on duty, written by the gate alone."""
+        """Escorts, duty, and escalations that wait, written by the gate alone."""
         return self.gate_dir / "ledger.json"
 
     @property

@@ -169,6 +169,9 @@ class Regime(_Section, frozen=True):
     # A visitor who was brought in and has not left by then is told of, where an exit reader is
     # (R077 says "in time"; the number is ours).
     escort_hours: Annotated[float, Meta(ge=0.25, le=72)] = 4.0
+    # Whom a decision wants to be told is told again after so long, six times at most, until
+    # somebody acknowledges it: gatepost lane acknowledged. 0: never.
+    repeat_minutes: Annotated[float, Meta(ge=0, le=1440)] = 10.0
 
 
 class Sensor(_Section, frozen=True):

@@ -78,6 +78,14 @@ def test_r036_who_still_shows_no_proof_is_passed_on_to_the_group_of_three():
     expect(window, person, "refer", rules="R034 R036", tell="three_person_group", say="cooperate")
 
 
+@pytest.mark.parametrize("name", ["normal", "control-window", "case"])
+def test_r036_the_group_of_three_hears_of_it_in_every_order_that_asks_for_a_code(name):
+    person = entering(
+        "resident", refused=PROOF, health_code=NO_CODE, test=negative("2022-04-03T09:00")
+    )
+    expect(shipped(name), person, "refer", rules="R036", tell="three_person_group", say="cooperate")
+
+
 def test_r036_nobody_refuses_a_proof_that_this_order_does_not_ask_for():
     person = entering("resident", refused=PROOF, health_code=NO_CODE)
     expect(shipped("lockdown"), person, "admit")

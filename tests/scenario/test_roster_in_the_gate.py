@@ -209,8 +209,7 @@ def test_the_erased_are_looked_for_a_part_at_a_time(start, tmp_path):
 def asking(stage):
     """A stage that asks who leaves for a pass; `flaws` is what its roster says of itself."""
     stage.flaws = {}
-    build = stage._surroundings
-    stage._surroundings = lambda: build()._replace(roster_faults=lambda: stage.flaws)
+    stage.passes.faults = lambda: stage.flaws
     stage.policy = replace(stage.policy, exits_by_pass=True)
     order = load_regimes("lockdown")["lockdown"]
     nobody = order.rows[Direction.EXIT, Category.UNKNOWN]  # looks at nothing, and refers

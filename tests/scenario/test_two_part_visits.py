@@ -9,16 +9,17 @@ from gatepost.core.events import Holder, ProofShown
 from gatepost.core.facts import Category, Code, DatedCode, Facts, Pass, Proof, ProofKind
 from gatepost.core.session import Brought, Need
 from gatepost.core.states import Span, State
+from gatepost.gate.parts import Asked
 from gatepost.wiring.ledgers import Ledgers
 from gatepost.wiring.regimes import load
 from gatepost_hal.ports import Direction, InputName
 
-from .stage import PRESENCE_REST_S, WELL_C
+from .stage import FEVERISH_C, PRESENCE_REST_S, WELL_C
 
 NOW = datetime(2022, 3, 21, 4, 0, tzinfo=UTC)
 GREEN = DatedCode(Code.GREEN, NOW)
 TEST = Proof(ProofKind.NEGATIVE, NOW)
-ESCORT_S = 3600.0
+ESCORT_S, AGAIN_S = 3600.0, 600.0
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def site(stage, tmp_path):
     """Put the lane under closed management, with an exit reader and its ledger."""
     stage.regime = (load("medium-risk")["medium-risk"], None)
     stage.policy = replace(stage.policy, brings=frozenset(Need))
-    stage.ledger = Ledgers(tmp_path / "ledger.json", stage.world, "boot", ESCORT_S)
+    stage.ledger = books(stage, tmp_path)
     stage.passes.facts = Facts(
         Direction.ENTRY,
         Category.UNKNOWN,
@@ -45,6 +46,11 @@ def site(stage, tmp_path):
     stage.play(6.0)  # the order comes into force with the housekeeping
     stage.log.entries.clear()
     return stage
+
+
+def books(stage, folder):
+    path, clock = folder / "ledger.json", stage.world
+    return Ledgers(path, clock, "boot", escort_s=ESCORT_S, again_s=AGAIN_S)
 
 
 def told(stage):
@@ -93,7 +99,7 @@ def test_an_escort_that_lasts_too_long_is_told_once_also_over_a_restart(site, tm
     comes(site, "VISITOR")
     site.scan("HOST")
     walks_in(site)
-    site.ledger = Ledgers(tmp_path / "ledger.json", site.world, "boot", ESCORT_S)
+    site.ledger = books(site, tmp_path)
     site.restart()
     site.play(ESCORT_S + 10.0)
     assert told(site).count("escort.overdue") == 1
@@ -160,3 +166,37 @@ def test_who_is_let_in_by_staff_uses_nothing(signed):
     signed.press(InputName.STAFF_RELEASE)
     assert signed.state is State.RELEASED
     assert signed.passes.used == []
+
+
+@pytest.fixture
+def escalated(site):
+    """Bring somebody with a fever, whom the order wants told of."""
+    site.step_up(FEVERISH_C)
+    site.scan("GUARD")
+    assert site.play_until(lambda: "escalation.raised" in told(site), 30.0), site.state
+    site.walk_off()
+    site.raised = told(site).count("escalation.raised")
+    return site
+
+
+def test_an_escalation_is_raised_again_until_somebody_acknowledges_it(escalated, tmp_path):
+    escalated.play(AGAIN_S + 10.0)
+    assert told(escalated).count("escalation.raised") == 2 * escalated.raised
+    assert escalated.last("escalation.raised").data["again"] == 1
+    escalated.ledger = books(escalated, tmp_path)  # over a restart
+    escalated.restart()
+    escalated.play(AGAIN_S + 10.0)
+    assert told(escalated).count("escalation.raised") == 3 * escalated.raised
+    answers = []
+    escalated.asked.append(Asked(None, None, "", "uid 1000", answers.append, acknowledges=True))
+    assert escalated.play_until(lambda: bool(answers), 1.0)
+    assert answers[0]["done"]
+    data = escalated.last("escalation.acknowledged").data
+    assert (data["by"], data["count"]) == ("uid 1000", escalated.raised)
+    escalated.play(2 * AGAIN_S)
+    assert told(escalated).count("escalation.raised") == 3 * escalated.raised
+
+
+def test_an_escalation_that_nobody_answers_is_not_raised_for_ever(escalated):
+    escalated.play(8 * AGAIN_S)
+    assert told(escalated).count("escalation.raised") == 7 * escalated.raised

@@ -230,8 +230,9 @@ def test_steps_and_uses_go_together(gate):
 
 def test_a_stepped_pass_without_an_end_is_forgotten_when_its_steps_are_over(gate):
     gate.let_in(stepped(STEP, expires_utc=None))
-    assert gate.desk._replay.keep_house(NOW + KEPT) == 0
-    assert gate.desk._replay.keep_house(NOW + KEPT + 4 * A_STEP) == 1
+    over = steps.begin_of(STEP + 3, STEP_S)  # from then on no gate takes the step
+    assert gate.desk._replay.keep_house(over + KEPT) == 0
+    assert gate.desk._replay.keep_house(over + KEPT + SECOND) == 1
     assert gate.refusal(stepped(STEP, expires_utc=None), NOW + 2 * A_STEP) is Refusal.STEP
 
 
@@ -317,6 +318,9 @@ def test_a_damaged_file_of_counts_is_set_aside_and_passes_of_before_are_refused(
     assert gate.read(code())
     fresh = code(uses=1, id=bytes(16), issued_utc=NOW + SECOND)
     assert gate.let_in(fresh, NOW + 2 * SECOND)
+    # Of a pass from before, a step that begins after it was lost cannot have been used in it.
+    assert gate.refusal(stepped(STEP)) is Refusal.NO_MEMORY
+    assert gate.let_in(stepped(STEP + 1), NOW + A_STEP)
 
 
 # -------------------------------------------------------------------------------- kills

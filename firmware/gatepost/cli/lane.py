@@ -13,7 +13,7 @@ from typing import Any
 from gatepost.cli.main import fail
 from gatepost.cli.process import add_config_argument
 from gatepost.core.events import Tested, Verb
-from gatepost.wiring.orders import DISINFECTED
+from gatepost.wiring.orders import ACKNOWLEDGED, DISINFECTED
 from gatepost_config.load import load
 from gatepost_config.settings import Settings
 from gatepost_services.control import ControlError, ask
@@ -65,6 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     }.items():
         what.add_parser(_word(verb), help=help_text)
     what.add_parser(DISINFECTED, help="what people touch here was disinfected; the reminder ends")
+    what.add_parser(ACKNOWLEDGED, help="you know of the escalations; they are not raised again")
     test = what.add_parser("test", help="try every output and input, one by one")
     test.add_argument(
         "outputs",
@@ -83,8 +84,8 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if args.what == "test":
         return _test(settings, _outputs(args.outputs))
-    if args.what == DISINFECTED:
-        return _command(settings, DISINFECTED)
+    if args.what in (DISINFECTED, ACKNOWLEDGED):
+        return _command(settings, args.what)
     return _command(settings, Verb(args.what.replace("-", "_")).value)
 
 

@@ -77,17 +77,16 @@ def _entered(
 ) -> tuple[Ledger, tuple[Record, ...]]:
     escort = record.data.get("escort")
     if isinstance(escort, str):
-        stay, type_ = Stay(now, escort), "escort.opened"
-        more: dict[str, Json] = {"escort": escort, "rules": ["R077"]}
+        data: dict[str, Json] = {"subject": subject, "escort": escort, "rules": ["R077"]}
+        stay, opened = Stay(now, escort), Record("escort.opened", record.at_s, data)
     elif record.data.get("category") == Category.PROPERTY_STAFF.value:
-        stay, type_ = Stay(now), "duty.begun"
-        more = {"rules": ["R015", "R202"]}
+        data = {"subject": subject, "rules": ["R015", "R202"]}
+        stay, opened = Stay(now), Record("duty.begun", record.at_s, data)
     else:
         return ledger, ()
     # Who is in it already went out unseen: that line is closed, and not counted twice.
     before = ledger.get(subject)
     closed = () if before is None else (_closed(subject, before, record, now, "entered_again"),)
-    opened = Record(type_, record.at_s, {"subject": subject, **more})
     return {**ledger, subject: stay}, (*closed, opened)
 
 

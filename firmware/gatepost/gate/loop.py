@@ -273,6 +273,9 @@ class Gate:
         answer: dict[str, Json] = {}
         if asked.disinfected:
             answer = self._disinfected(asked.by)
+        if asked.acknowledges:
+            is_told = self._recorder.write(self._around.ledger.acknowledge(asked.by))
+            answer = {"done": is_told, "why": "no_record"}
         if asked.verb is not None:
             now_s = self._now_s()
             expires_at_s = now_s + _COMMAND_S
@@ -340,7 +343,7 @@ class Gate:
             self._follow_regime(now_s)
             self._follow_credentials()
             self._remind()
-            self._recorder.write(self._around.ledger.overdue())
+            self._recorder.write(self._around.ledger.due())
             self._told_of(Fault.LEDGER, self._around.ledger.why_not)
 
     def _remind(self) -> None:

@@ -62,6 +62,7 @@ class Asked(NamedTuple):
 
     `answer` takes the answer, ready for JSON; it never blocks or raises. `is_waiting`: whether
     they still wait for it. `disinfected`: they say that what people touch here was.
+    `acknowledges`: they know of the escalations.
     """
 
     verb: Verb | None
@@ -71,6 +72,7 @@ class Asked(NamedTuple):
     answer: Callable[[Mapping[str, Json]], None]
     is_waiting: Callable[[], bool] = lambda: True
     disinfected: bool = False
+    acknowledges: bool = False
 
 
 class Codes(Protocol):
@@ -94,7 +96,7 @@ class Codes(Protocol):
 
 
 class LedgerBook(Protocol):
-    """Who was brought in by whom, and who is on duty (`gatepost.core.ledgers`)."""
+    """Who was brought in by whom, who is on duty, and which escalations nobody has acknowledged."""
 
     why_not: str | None
     """Why it will not outlast a restart, if so."""
@@ -103,8 +105,12 @@ class LedgerBook(Protocol):
         """Take one record of the lane; return what is to be recorded of it."""
         ...
 
-    def overdue(self) -> Sequence[Record]:
-        """Return a record for each visit that lasts for too long, once."""
+    def due(self) -> Sequence[Record]:
+        """Return a record for each visit that lasts too long, and what is to be raised again."""
+        ...
+
+    def acknowledge(self, by: str) -> Sequence[Record]:
+        """Note that somebody knows of all escalations that wait; return the record of it."""
         ...
 
 
@@ -120,7 +126,7 @@ class Surroundings(NamedTuple):
     # Somebody went through; what comes back is why it could not be written down, if so.
     note_passage: Callable[[str, Direction], str | None]
     forgive: Callable[[], str | None]  # where everybody is, after an evacuation; likewise
-    ledger: LedgerBook  # escorts and duty
+    ledger: LedgerBook
     asked: Callable[[], Sequence[Asked]]  # what came in on the control socket
     acknowledged_seq: Callable[[], int]  # what the link says that the server has
     ring: Callable[[], None]  # tells the link to look at the journal again

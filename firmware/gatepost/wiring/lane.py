@@ -112,11 +112,17 @@ def gate(
 
 
 def ledgers(settings: Settings, clock: Clock, boot_id: str) -> LedgerBook:
-    """Return the ledger of escorts and duty; none where nobody is seen to leave."""
-    if not settings.regime.name or settings.reader.exit_device == NOTHING:
+    """Return the books of an order, none without one; of stays where people are seen to leave."""
+    if not settings.regime.name:
         return NoLedgers()
-    escort_s = settings.regime.escort_hours * 3600
-    return Ledgers(settings.paths.ledger, clock, boot_id, escort_s)
+    is_seen = settings.reader.exit_device != NOTHING
+    return Ledgers(
+        settings.paths.ledger,
+        clock,
+        boot_id,
+        escort_s=settings.regime.escort_hours * 3600 if is_seen else None,
+        again_s=settings.regime.repeat_minutes * 60,
+    )
 
 
 def _order(settings: Settings, clock: Clock) -> Callable[[], tuple[Regime | None, str | None]]:

@@ -1,11 +1,13 @@
-"""The ledger of escorts and duty on the disk: old or new after a power cut, and whole."""
+"""The books of an order on the disk (escorts, duty, escalations): old or new after a power cut."""
 
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import msgspec
 
+from gatepost.core.escalations import Book, Unanswered, acknowledged, noted, raised_again
 from gatepost.core.events import Record
 from gatepost.core.ledgers import EMPTY, Ledger, Stay, follow, overdue
 from gatepost.core.passback import Moment
@@ -15,39 +17,81 @@ from gatepost_services.state_file import StateFileError, read_state, write_state
 _log = logging.getLogger(__name__)
 
 
-class Ledgers:
-    """Keeps the ledger over restarts. A file that cannot be read is an empty one, and said."""
+class _Waits(NamedTuple):
+    """`Unanswered`, with data as JSON has it: what refers to itself msgspec does not read."""
 
-    def __init__(self, path: Path, clock: Clock, boot_id: str, escort_s: float) -> None:
+    data: dict[str, Any]
+    since: Moment
+    told: Moment
+    times: int
+
+
+class _File(msgspec.Struct):
+    stays: dict[str, Stay] = {}
+    unanswered: tuple[_Waits, ...] = ()
+
+
+class Ledgers:
+    """Keeps the books over restarts. A file that cannot be read is an empty one, and said.
+
+    Args:
+        path: the file.
+        clock: both clocks.
+        boot_id: of this boot.
+        escort_s: after which a visit with an escort is overdue; None: nobody is seen to leave, and
+            there is no ledger of stays.
+        again_s: after which an escalation is raised again; 0 is never.
+    """
+
+    def __init__(
+        self, path: Path, clock: Clock, boot_id: str, *, escort_s: float | None, again_s: float
+    ) -> None:
         self._path, self._clock, self._boot_id = path, clock, boot_id
-        self._escort_s = escort_s
-        self._ledger: Ledger = EMPTY
+        self._escort_s, self._again_s = escort_s, again_s
+        self._stays: Ledger = EMPTY
+        self._unanswered: Book = ()
         self.why_not: str | None = None  # why it will not outlast a restart, if so
         try:
             content = read_state(path)
-            self._ledger = msgspec.json.decode(content, type=dict[str, Stay]) if content else EMPTY
+            file = msgspec.json.decode(content, type=_File) if content else _File()
+            self._stays = file.stays
+            self._unanswered = tuple(Unanswered(*waits) for waits in file.unanswered)
         except (StateFileError, ValueError) as error:
             self.why_not = f"{path}: cannot be read, and counts as empty: {error}"
             _log.error("%s", self.why_not)
 
     def follow(self, record: Record) -> Sequence[Record]:
         """Take one record of the lane; return what is to be recorded of it."""
-        ledger, told = follow(self._ledger, record, self._now())
-        self._keep(ledger)
+        now, told = self._now(), tuple[Record, ...]()
+        stays = self._stays
+        if self._escort_s is not None:
+            stays, told = follow(stays, record, now)
+        self._keep(stays, noted(self._unanswered, record, now))
         return told
 
-    def overdue(self) -> Sequence[Record]:
-        """Return a record for each visit that lasts for too long, once."""
-        ledger, told = overdue(self._ledger, self._now(), self._clock.now_s(), self._escort_s)
-        self._keep(ledger)
-        return told
+    def due(self) -> Sequence[Record]:
+        """Return a record for each visit that lasts too long, and what is to be raised again."""
+        now, at_s = self._now(), self._clock.now_s()
+        stays, late = self._stays, tuple[Record, ...]()
+        if self._escort_s is not None:
+            stays, late = overdue(stays, now, at_s, self._escort_s)
+        unanswered, again = raised_again(self._unanswered, now, at_s, self._again_s)
+        self._keep(stays, unanswered)
+        return (*late, *again)
 
-    def _keep(self, ledger: Ledger) -> None:
-        if ledger == self._ledger:
+    def acknowledge(self, by: str) -> Sequence[Record]:
+        """Note that somebody knows of all escalations that wait; return the record of it."""
+        record = acknowledged(self._unanswered, self._clock.now_s(), by)
+        self._keep(self._stays, ())
+        return (record,)
+
+    def _keep(self, stays: Ledger, unanswered: Book) -> None:
+        if (stays, unanswered) == (self._stays, self._unanswered):
             return
-        self._ledger = ledger
+        self._stays, self._unanswered = stays, unanswered
         try:
-            write_state(self._path, msgspec.json.encode(ledger))
+            waits = tuple(_Waits(dict(each.data), *each[1:]) for each in unanswered)
+            write_state(self._path, msgspec.json.encode(_File(dict(stays), waits)))
             self.why_not = None
         except StateFileError as error:
             self.why_not = str(error)
@@ -57,7 +101,7 @@ class Ledgers:
 
 
 class NoLedgers:
-    """Where nobody is seen to leave."""
+    """Where no order is in force."""
 
     why_not: str | None = None
 
@@ -65,6 +109,10 @@ class NoLedgers:
         """Return nothing."""
         return ()
 
-    def overdue(self) -> Sequence[Record]:
+    def due(self) -> Sequence[Record]:
         """Return nothing."""
+        return ()
+
+    def acknowledge(self, _by: str) -> Sequence[Record]:
+        """Return nothing: nothing waits."""
         return ()

@@ -17,6 +17,7 @@ from gatepost_services.state_file import StateFileError, read_state, write_state
 
 _log = logging.getLogger(__name__)
 DISINFECTED = "disinfected"
+ACKNOWLEDGED = "acknowledged"
 _NAMES = {standing.name.lower(): standing for standing in Standing}
 
 
@@ -87,6 +88,8 @@ def _asked(call: Call) -> Asked | None:
         return Asked(None, None, "", by, answer, call.is_waiting)
     if verb == DISINFECTED:
         return Asked(None, None, "", by, answer, call.is_waiting, disinfected=True)
+    if verb == ACKNOWLEDGED:
+        return Asked(None, None, "", by, answer, call.is_waiting, acknowledges=True)
     try:
         known = Verb(verb)
         output = None if tested is None else Tested(tested)

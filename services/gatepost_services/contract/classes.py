@@ -14,6 +14,7 @@ CLASS_OF = MappingProxyType(
         "visit.denied": _LIVE,
         "visit.abandoned": _LIVE,
         "escalation.raised": _ALARM,  # somebody has to be told, and soon
+        "escalation.acknowledged": _BOOKS,
         "entry.commanded": _LIVE,
         "exit.released": _LIVE,
         "exit.refused": _LIVE,
