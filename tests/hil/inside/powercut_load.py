@@ -11,6 +11,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from random import Random
@@ -26,6 +27,7 @@ from gatepost_hal.gpio import ALARM_REST_S
 from gatepost_hal.system import SystemClock
 from gatepost_services.contract.events import Envelope
 from gatepost_services.control import ControlError, ask
+from gatepost_services.credentials.replay import Counted, ReplayStore
 from gatepost_services.journal import Entry, Journal, JournalReader, JournalUnavailable
 from gatepost_services.journal.bounds import Limits
 from gatepost_services.journal.durable import DurableLog
@@ -87,9 +89,15 @@ class Writer:
     """A gate directory of its own, written as fast as the disk takes it."""
 
     def __init__(
-        self, outside: Outside, seed: str, delivered_seq: int, make: type[Journal]
+        self,
+        outside: Outside,
+        seed: str,
+        delivered_seq: int,
+        make: type[Journal],
+        used: int,
     ) -> None:
         self._make = make
+        self._used = used  # steps of a pass, before this boot
         self._outside = outside
         self._chance = Random(seed)
         self._clock = SystemClock()
@@ -106,16 +114,25 @@ class Writer:
 
     def _append_on(self) -> None:
         write_acknowledged(LOAD_DIR / "acknowledged", self._delivered_seq)
+        uses = ReplayStore.open(LOAD_DIR / "credentials.db")
         while True:
             log = DurableLog(self._open, deadline_s=60.0)
             for _ in range(_REOPENED_EACH):
                 log.append([self._entry() for _ in range(self._chance.choice((1, 1, 1, 4)))])
                 told, self._sealer.sealed = self._sealer.sealed, []
                 self._outside.tell("durable", journal="load", events=told)
+                self._use_pass(uses)
                 if self._chance.random() < 0.1:
                     log.keep_house(self._delivered_seq)
                     Event().wait(_HOUSE_S)  # it gives way to whatever is to be appended
             log.close()
+
+    def _use_pass(self, uses: ReplayStore) -> None:
+        """Count the next step of one pass: after a cut none of them may work again."""
+        self._used += 1
+        end = datetime.max.replace(tzinfo=UTC)
+        uses.consume(Counted(bytes(16), None, self._used, end, end))
+        self._outside.tell("stands", states={"pass uses": self._used})
 
     def _open(self, damage: object) -> tuple[Journal, Keeper]:
         if damage is not None:
@@ -340,7 +357,13 @@ def main() -> None:
     trace.clear()
     services = {start(command): command for command in ("run", "uplink")}
     make = Journal if cycle["is_synchronous"] else _Careless
-    writer = Writer(outside, f"{cycle['seed']} writer", cycle["load_delivered_seq"], make)
+    writer = Writer(
+        outside,
+        f"{cycle['seed']} writer",
+        cycle["load_delivered_seq"],
+        make,
+        verdict.states.get("pass uses", 0),
+    )
     thread = threading.Thread(target=writer.run, daemon=True)
     if cycle["writes_at_once"]:
         thread.start()

@@ -1,9 +1,10 @@
 """What a power cut left of a gate's files, told before anybody writes to them again."""
 
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -12,6 +13,7 @@ from gatepost.core.offset import Offset
 from gatepost.wiring.orders import StandingStore
 from gatepost_config.calibration import load_calibrations
 from gatepost_config.paths import Paths
+from gatepost_services.credentials.replay import ReplayStore
 from gatepost_services.journal import JournalError
 from gatepost_services.journal.schema import ALL_CLASSES, STATE, State
 from gatepost_services.journal.snapshot import snapshot
@@ -45,6 +47,7 @@ class Verdict:
             self._try(look, paths)
         self._try(self._whereabouts, paths)
         self._try(self._progress, paths)
+        self._pass_uses(load_dir / "credentials.db")
 
     def _try(self, look: Callable[[Paths], None], paths: Paths) -> None:
         try:
@@ -104,6 +107,14 @@ class Verdict:
                 with Whereabouts(copy) as whereabouts:
                     rows = whereabouts.all().values()
                     self.states |= {f"whereabouts of {row.subject}": row.utc_s for row in rows}
+
+    def _pass_uses(self, path: Path) -> None:
+        with _copied(path) as copy:
+            if copy is not None:
+                ReplayStore(copy).close()  # raises what is damaged; it was never set aside
+                with closing(sqlite3.connect(copy)) as connection:
+                    ((step,),) = connection.execute("SELECT max(last_step) FROM uses")
+                self.states["pass uses"] = -1 if step is None else step
 
     def _progress(self, paths: Paths) -> None:
         with _copied(paths.acknowledged.with_name("uplink.db")) as copy:
