@@ -12,8 +12,6 @@ from gatepost.verify.world import SITES
 
 # Steps of the table that no lane can take, and why they are there all the same.
 NEVER_TAKEN = {
-    # It is an order that denies, and the walk has none for who is measured before the pass.
-    (State.AWAITING_PASS, Trigger.DENIED),
     # While one of these stands, every pass is refused; should one come as known, it is as well.
     (State.LOCKED, Trigger.PASS_KNOWN),
     (State.CLOSED, Trigger.PASS_KNOWN),
