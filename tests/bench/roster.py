@@ -200,7 +200,7 @@ def kill_imports(folder: Path, kills: int) -> int:
     )
     for _ in range(kills):
         was = digests.index(roster.check().digest)
-        _import(config, files[1 - was], chance.uniform(0, 1.5 * took_s))
+        _import(config, files[1 - was], chance.uniform(0, 2.5 * took_s))
         counts.append(digests.index(roster.check().digest) == was)  # ValueError: neither
     print(
         f"{kills} imports killed: {sum(counts)} left the old roster, {kills - sum(counts)} the new"

@@ -1,6 +1,7 @@
 """Who watches the loop: its stopwatch, systemd, the machine's watchdog; and how it ends (S8)."""
 
 import itertools
+from types import SimpleNamespace
 
 import pytest
 
@@ -256,14 +257,18 @@ def test_an_exception_in_any_part_ends_it_let_go_and_with_a_record(stage, monkey
 
 
 @pytest.mark.parametrize(
-    "name", ["look_up", "object_to", "asked", "acknowledged_seq", "ring", "is_quiet", "notify"]
+    "name", ["codes", "ledger", "asked", "acknowledged_seq", "ring", "is_quiet", "notify"]
 )
 def test_an_exception_in_any_other_part_of_the_program_does_too(stage, monkeypatch, name):
     def fail(*_arguments):
         raise RuntimeError("broken")
 
     work(stage)
-    monkeypatch.setattr(stage.gate, "_around", stage.gate._around._replace(**{name: fail}))
+    broken = {
+        "codes": SimpleNamespace(shown=fail, faults=dict),
+        "ledger": SimpleNamespace(follow=fail, due=tuple, why_not=None),
+    }.get(name, fail)
+    monkeypatch.setattr(stage.gate, "_around", stage.gate._around._replace(**{name: broken}))
     if name == "ring":
         monkeypatch.setattr(stage.gate._recorder, "_ring", fail)
     if name == "is_quiet":

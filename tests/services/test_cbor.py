@@ -12,6 +12,8 @@ from gatepost_services.credentials import cbor
 from gatepost_services.credentials.errors import CredentialError, Refusal
 from gatepost_services.credentials.wrapping import MAX_BYTES
 
+from .hcert_kit import UNHURRIED
+
 PLAIN = st.recursive(
     st.none()
     | st.booleans()
@@ -34,11 +36,13 @@ def refusal(data, **more):
     return caught.value.refusal
 
 
+@UNHURRIED
 @given(PLAIN)
 def test_plain_data_comes_back_as_it_was(value):
     assert cbor.decode(cbor.encode(value)) == value
 
 
+@UNHURRIED
 @given(PLAIN)
 def test_the_same_claims_are_the_same_bytes(value):
     assert cbor.encode(cbor.decode(cbor.encode(value))) == cbor.encode(value)
@@ -50,6 +54,7 @@ def test_keys_are_put_in_order():
     )
 
 
+@UNHURRIED
 @given(st.binary(max_size=64), st.sampled_from([cbor.NO_TAGS, cbor.DATE_TAGS]))
 def test_any_bytes_are_plain_data_or_the_one_error(data, tags):
     try:

@@ -12,6 +12,7 @@ from gatepost_services.credentials.cose import Algorithm
 from gatepost_services.credentials.errors import CredentialError, Refusal
 
 from . import hcert_kit as kit
+from .hcert_kit import UNHURRIED
 
 PAYLOAD = b"claims"
 ED25519 = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -61,6 +62,7 @@ def test_other_tags_are_none_of_ours(tag):
     assert refusal(tag + signed(tag=b"")) is Refusal.FORMAT
 
 
+@UNHURRIED
 @given(st.data())
 def test_a_change_of_what_is_signed_is_seen(data):
     name = data.draw(st.sampled_from(["p256", "ed25519"]))
@@ -128,6 +130,7 @@ def test_what_is_no_such_message_is_refused(parts):
     assert refusal(cbor.encode(parts)) is Refusal.FORMAT
 
 
+@UNHURRIED
 @given(st.binary(max_size=80))
 def test_any_bytes_are_a_message_or_the_one_error(data):
     assert refusal(data) in set(Refusal)

@@ -11,7 +11,7 @@ from gatepost_services.credentials.errors import CredentialError, Refusal
 from gatepost_services.credentials.keys import Use
 
 from . import hcert_kit as kit
-from .hcert_kit import DAY, NOW
+from .hcert_kit import DAY, NOW, UNHURRIED
 
 NEGATIVE = hcert.Test(
     is_covid=True,
@@ -242,6 +242,7 @@ def test_the_newest_nucleic_acid_test_is_found_among_several():
     assert found == hcert.TestResult(is_negative=True, taken_utc=NOW - timedelta(hours=20))
 
 
+@UNHURRIED
 @given(
     st.permutations([(10, "260373001"), (10, "260415000"), (11, "260415000"), (50, "260373001")])
 )

@@ -87,6 +87,7 @@ def test_a_file_that_cannot_be_read_is_told_and_the_others_are_run(check, tmp_pa
         assert complaint.startswith(f"gatepost: {path}: ")
     assert "No such file" in complaints[0]
     assert "EXPECTEDRESULTS" in complaints[4]
+    assert "larger than" in complaints[-1]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])

@@ -3,6 +3,7 @@
 import base64
 import copy
 import json
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -166,6 +167,7 @@ def test_a_change_fails_the_steps_that_see_it_and_no_others(whole, change, fails
 def test_a_picture_without_the_code_and_one_that_cannot_be_read_fail(whole):
     assert failed(whole, lambda _: []) == {PICTURE}
     assert failed(whole, lambda _: ["HC1:ANOTHER"]) == {PICTURE}
+    assert not failed(whole, lambda _: ["HC1:ANOTHER", whole["PREFIX"] + "\r\n"])
     whole["2DCODE"] = base64.b64encode(b"GIF89a").decode()
     assert failed(whole, read_picture(whole)) == {PICTURE}
     whole["2DCODE"] = "no base64!"
@@ -222,6 +224,20 @@ def test_stages_are_read_in_every_form_that_they_are_found_in(whole):
 def test_cbor_may_be_the_claims_that_the_certificate_is_in(whole):
     claims = cbor.encode({1: "CH", -260: {1: cbor.decode(bytes.fromhex(whole["CBOR"]))}})
     assert not failed(whole | {"CBOR": claims.hex()}, read_picture(whole))
+
+
+def test_what_says_the_same_is_the_same(whole):
+    stated = copy.deepcopy(whole["JSON"])
+    stated["nam"]["gn"] = unicodedata.normalize("NFD", stated["nam"]["gn"])
+    assert stated["nam"]["gn"] != whole["JSON"]["nam"]["gn"]  # Céline, in two ways
+    stated["t"][0]["nothing"] = stated["v"] = None
+    assert not failed(whole | {"JSON": stated}, read_picture(whole))
+
+
+def test_a_certificate_of_nothing_may_be_signed_by_nobody(whole):
+    claims = cbor.encode({-260: {1: {"ver": "1.3.0", "t": []}}})
+    whole["COSE"] = cbor.encode([b"\xa1\x01\x26", {}, claims, b"\x00" * 64]).hex()
+    assert "EXPECTEDKEYUSAGE" in failed(whole, read_picture(whole))
 
 
 def test_a_signer_is_read_in_every_form_that_it_is_found_in(whole):

@@ -10,6 +10,7 @@ from gatepost_services.credentials import hcert_schema
 from gatepost_services.credentials.errors import CredentialError, Refusal
 
 from . import hcert_kit as kit
+from .hcert_kit import UNHURRIED
 
 MISSING = object()
 
@@ -259,6 +260,7 @@ def test_what_is_no_time_of_a_sample_is_refused(text):
     assert accepts(changed("t", sc=text))  # JSON Schema's format is a remark
 
 
+@UNHURRIED
 @given(
     st.datetimes(AT_NOON.replace(year=1900, tzinfo=None), AT_NOON.replace(year=2099, tzinfo=None)),
     st.integers(-14 * 60, 14 * 60),
@@ -270,6 +272,7 @@ def test_a_time_comes_back_in_utc(local, offset_min):
     assert read.tzinfo is UTC
 
 
+@UNHURRIED
 @given(st.text(max_size=60))
 def test_any_text_is_a_time_or_a_value_error(text):
     try:
@@ -293,11 +296,13 @@ ANYTHING = st.recursive(
 )
 
 
+@UNHURRIED
 @given(ANYTHING)
 def test_any_value_is_a_certificate_or_the_one_error(value):
     assert not accepts(value)
 
 
+@UNHURRIED
 @given(
     st.sampled_from("tvr"), st.sampled_from(["tg", "co", "is", "ci", "sc", "dn", "df"]), ANYTHING
 )

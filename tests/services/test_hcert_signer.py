@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gatepost_services.credentials import keys
@@ -21,6 +21,7 @@ from gatepost_services.credentials.hcert_signer import trusted_key
 from gatepost_services.credentials.keys import HCERT_USES, KeyUnusableError, Use
 
 from . import hcert_kit as kit
+from .hcert_kit import UNHURRIED
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "hcert"
 START, END = datetime(2021, 5, 1, tzinfo=UTC), datetime(2023, 5, 1, tzinfo=UTC)
@@ -119,7 +120,7 @@ def test_a_serial_number_that_x509_does_not_have_is_no_obstacle(serial):
     assert key.key.public_numbers() == kit.p256().public_key().public_numbers()
 
 
-@settings(max_examples=50)
+@UNHURRIED
 @given(st.sampled_from(sorted(SIGNERS)), st.data())
 def test_a_damaged_certificate_is_a_key_or_the_one_error(der, data):
     at = data.draw(st.integers(0, len(der) - 1))

@@ -12,6 +12,8 @@ from gatepost_services.credentials import wrapping
 from gatepost_services.credentials.errors import CredentialError, Refusal
 from gatepost_services.credentials.wrapping import MAX_BYTES, MAX_TEXT
 
+from .hcert_kit import UNHURRIED
+
 PREFIX = "GP1:"
 
 
@@ -26,6 +28,7 @@ def packed(data):
     return base45.b45encode(data).decode()
 
 
+@UNHURRIED
 @given(st.binary(max_size=500))
 def test_what_was_wrapped_comes_out(data):
     text = wrapping.wrap(data, PREFIX)
@@ -33,6 +36,7 @@ def test_what_was_wrapped_comes_out(data):
     assert wrapping.unwrap(text, PREFIX) == data
 
 
+@UNHURRIED
 @given(st.text(max_size=80))
 def test_any_text_is_bytes_or_the_one_error(text):
     assert refusal(wrapping.unwrap, PREFIX + text, PREFIX) in {Refusal.FORMAT, Refusal.SIZE}

@@ -250,8 +250,9 @@ class Gate:
             if record.type in LESSONS:
                 visit, keep = self.lane.visit, self._around.keep_offset
                 self._recorder.write(learn(self._sensing, visit, record, keep))
-            if record.type == "passage.not_entered" and was.visit.holder is not None:
-                self._around.codes.give_back(was.visit.holder)
+            holder = was.visit.holder
+            if record.type == "passage.not_entered" and holder and holder.pass_id:
+                self._around.codes.give_back(holder)
             subject = record.data.get("subject")
             if record.type in _WALKED and isinstance(subject, str):
                 way = Direction(record.data["direction"])
