@@ -107,7 +107,8 @@ def test_a_command_that_does_not_fit_is_refused_with_the_reason(running, lane):
     assert said.startswith("release-entry: refused, not in this state")
 
 
-def test_who_knows_of_the_escalations_says_so(running, lane):
+@pytest.mark.usefixtures("running")
+def test_who_knows_of_the_escalations_says_so(lane):
     status, out = lane("acknowledged")
     assert (status, out.split(".")[0]) == (0, "acknowledged: done")
 
