@@ -164,6 +164,12 @@ def test_without_a_clock_nobody_vouches_for_a_pass_with_times(site):
     assert site.codes.faults()[Fault.TRUST] is None  # the clock is at fault, not the list
 
 
+def test_without_a_clock_a_pass_without_times_is_as_good_as_before(site):
+    site.clock.quality = "none"
+    shown = site.shows(pass_of("c-1", category="resident", expires_utc=None))
+    assert shown.known.shown.valid is True  # how old the list is, is our doubt and not theirs
+
+
 def test_a_list_that_is_too_old_vouches_for_nobody_and_is_told(site):
     site.clock.utc += 169 * HOUR
     shown = site.shows(pass_of("v-1", expires_utc=NOW + 500 * HOUR))

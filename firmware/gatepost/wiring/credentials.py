@@ -126,9 +126,12 @@ class SignedToo(RosterOnly):
         if (why_not := self._verifier.keep_house(now)) is not None and why_not not in problems:
             problems.append(why_not)
         # Without a clock nobody can say how old it is; that is the clock's trouble.
-        if now is not None and not problems and self._verifier.freshness(now).is_stale:
+        if now is not None and not problems and self._is_stale(now):
             problems.append("the trust list is older than [passes] max_list_age_hours")
         return {**super().faults(), Fault.TRUST: "; ".join(problems) or None}
+
+    def _is_stale(self, now: datetime) -> bool:
+        return bool(self._verifier.freshness(now).is_stale)
 
     def _signed(
         self, credential: str, direction: Direction, at_s: float, now: datetime | None
@@ -137,9 +140,7 @@ class SignedToo(RosterOnly):
         # order's to say: it sees a pass that nobody vouches for.
         presented = self._verifier.read(credential, direction.value, now, needs_clock=False)
         claims = presented.claims
-        is_vouched = (now is not None or not claims.has_times) and not (
-            self._verifier.freshness(now).is_stale
-        )
+        is_vouched = not claims.has_times if now is None else not self._is_stale(now)
         pass_id = None
         if presented.counted is not None:
             pass_id = claims.id.hex()
