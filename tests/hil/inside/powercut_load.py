@@ -121,7 +121,7 @@ class Writer:
                 log.append([self._entry() for _ in range(self._chance.choice((1, 1, 1, 4)))])
                 told, self._sealer.sealed = self._sealer.sealed, []
                 self._outside.tell("durable", journal="load", events=told)
-                # Seldom, and not beside the control: its flush would save what no other one asked for.
+                # Seldom, and not in the control: its flush saves what nobody else flushed.
                 if self._make is Journal and self._chance.random() < 0.1:
                     self._use_pass(uses)
                 if self._chance.random() < 0.1:
