@@ -18,7 +18,7 @@ pytestmark = pytest.mark.packaging
 ROOT = Path(__file__).parents[2]
 OURS = {"gatepost", "gatepost_hal", "gatepost_services", "gatepost_config"}
 VERSIONS = ("3.11", "3.12", "3.13")
-TEST_TOOLS = ("pytest>=8.3", "hypothesis>=6.100")
+TEST_TOOLS = ("pytest>=8.3", "hypothesis>=6.100", "segno>=1.6")
 # What a wheel can lack or break, for a Python that has run all the tests already.
 SOME = ("tests/config", "tests/contract", "tests/hal", "tests/scenario/test_demo.py")
 

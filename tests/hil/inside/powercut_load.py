@@ -46,6 +46,7 @@ _TYPES = ("visit.admitted", "passage.entered", "visit.referred", "controller.ove
 _REOPENED_EACH = 60  # appends
 _HOUSE_S = 0.3
 _AT_REST_S = 0.5
+_ANSWER_S = 30.0  # of a gate in a guest whose disk and processor are slow
 
 
 class Outside:
@@ -194,7 +195,7 @@ class Watcher:
         states |= _whereabouts_state(self._paths.whereabouts)
         standing = self._paths.standing
         states["standing"] = json.loads(standing.read_bytes()) if standing.exists() else []
-        status = ask(self._paths.control, {"verb": "status"}, 5.0)
+        status = ask(self._paths.control, {"verb": "status"}, _ANSWER_S)
         self.outside.tell("stands", states=states, state=status.get("state"))
 
 
