@@ -19,8 +19,17 @@ ROOT = Path(__file__).parents[2]
 OURS = {"gatepost", "gatepost_hal", "gatepost_services", "gatepost_config"}
 VERSIONS = ("3.11", "3.12", "3.13")
 TEST_TOOLS = ("pytest>=8.3", "hypothesis>=6.100", "segno>=1.6")
-# What a wheel can lack or break, for a Python that has run all the tests already.
-SOME = ("tests/config", "tests/contract", "tests/hal", "tests/scenario/test_demo.py")
+# What a wheel can lack or break. The newest other Python runs all but the walk through the table,
+# which is long and the same on each; this one runs all of it without the wheel.
+MOST = ("--deselect", "tests/core/test_safety.py")
+SOME = (
+    "tests/config",
+    "tests/contract",
+    "tests/hal",
+    "tests/services/test_hcert.py",
+    "tests/services/test_signed_pass.py",
+    "tests/scenario/test_demo.py",
+)
 
 
 def interpreter(version):
@@ -106,7 +115,9 @@ def test_the_installed_wheel_runs_the_tests(wheel, tmp_path, version):
     told = run(str(bin_folder / "gatepost"), "regime", "check", "normal", cwd=away)
     assert told.startswith("ok: normal: ")
     away_from_it = ("-m", "not packaging")  # the few that compare with files of the checkout
-    chosen = SOME if version == f"{sys.version_info.major}.{sys.version_info.minor}" else ()
+    this = f"{sys.version_info.major}.{sys.version_info.minor}"
+    newest = max((other for other in VERSIONS if other != this), key=VERSIONS.index)
+    chosen = MOST if version == newest else SOME
     command = (own_python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *away_from_it, *chosen)
     told = run(*command, cwd=away)
     assert " passed" in told.splitlines()[-1]
