@@ -10,7 +10,7 @@ from gatepost.gate import EventLog, Gate, Hardware, Surroundings
 from gatepost.wiring import thermometer
 from gatepost.wiring.hardware import Nothing
 from gatepost.wiring.lane import policy
-from gatepost.wiring.ledgers import NoLedgers
+from gatepost.wiring.no_ledgers import NoLedgers
 from gatepost_config.settings import Settings
 from gatepost_hal.ports import Direction
 from gatepost_hal.simulated.lane import SimulatedLane

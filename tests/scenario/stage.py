@@ -15,7 +15,7 @@ from gatepost.wiring import thermometer
 from gatepost.wiring.credentials import RosterOnly
 from gatepost.wiring.hardware import lane_pins
 from gatepost.wiring.lane import policy
-from gatepost.wiring.ledgers import NoLedgers
+from gatepost.wiring.no_ledgers import NoLedgers
 from gatepost.wiring.passes import Passes
 from gatepost_config.load import parse
 from gatepost_config.settings import Settings

@@ -18,7 +18,7 @@ from gatepost.gate.parts import LedgerBook
 from gatepost.wiring import thermometer
 from gatepost.wiring.credentials import brings, credentials
 from gatepost.wiring.disinfection import Disinfection
-from gatepost.wiring.ledgers import Ledgers, NoLedgers
+from gatepost.wiring.no_ledgers import NoLedgers
 from gatepost.wiring.orders import Orders, StandingStore
 from gatepost.wiring.passes import Passes
 from gatepost.wiring.records import event_log
@@ -115,6 +115,9 @@ def ledgers(settings: Settings, clock: Clock, boot_id: str) -> LedgerBook:
     """Return the books of an order, none without one; of stays where people are seen to leave."""
     if not settings.regime.name:
         return NoLedgers()
+    # As below: a gate without an order need not pay for its books.
+    from gatepost.wiring.ledgers import Ledgers  # noqa: PLC0415
+
     is_seen = settings.reader.exit_device != NOTHING
     return Ledgers(
         settings.paths.ledger,

@@ -98,21 +98,3 @@ class Ledgers:
 
     def _now(self) -> Moment:
         return Moment(self._boot_id, self._clock.now_s(), self._clock.utc_s())
-
-
-class NoLedgers:
-    """Where no order is in force."""
-
-    why_not: str | None = None
-
-    def follow(self, _record: Record) -> Sequence[Record]:
-        """Return nothing."""
-        return ()
-
-    def due(self) -> Sequence[Record]:
-        """Return nothing."""
-        return ()
-
-    def acknowledge(self, _by: str) -> Sequence[Record]:
-        """Return nothing: nothing waits."""
-        return ()

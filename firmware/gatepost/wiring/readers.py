@@ -2,16 +2,14 @@
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from gatepost_config.settings import NOTHING, Reader, ReaderKind
 from gatepost_hal.ports import Clock, Direction, Mailbox
 from gatepost_hal.readers.device import DeviceReader
-from gatepost_hal.readers.keyboard import KeyboardReader
 from gatepost_hal.readers.line import LineReader
-from gatepost_hal.readers.wiegand import Bits, WiegandReader
 
-_BITS: dict[ReaderKind, Bits] = {"wiegand26": 26, "wiegand34": 34}
+_BITS: dict[ReaderKind, Literal[26, 34]] = {"wiegand26": 26, "wiegand34": 34}
 
 
 class Connection(NamedTuple):
@@ -55,8 +53,13 @@ def connect(connection: Connection, *, clock: Clock, mailbox: Mailbox) -> Device
     direction, kind, device, d0, d1, baud = connection
     if kind == "line":
         return LineReader(device, clock=clock, mailbox=mailbox, direction=direction, baud=baud)
+    # A gate pays for the reader that it has.
     if kind == "keyboard":
+        from gatepost_hal.readers.keyboard import KeyboardReader  # noqa: PLC0415
+
         return KeyboardReader(device, clock=clock, mailbox=mailbox, direction=direction)
+    from gatepost_hal.readers.wiegand import WiegandReader  # noqa: PLC0415
+
     return WiegandReader(
         device,
         d0=d0,
