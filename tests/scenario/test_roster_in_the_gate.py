@@ -51,14 +51,18 @@ def calendar():
 def start(config, calendar):
     """Make the passes of a gate, as at each start."""
     text = config.read_text()
+    started = []
     with ExitStack() as closing:
 
         def make(more=""):
             closing.pop_all().close()
             config.write_text(f"{text}{more}")
-            return Passes(load(config), calendar, "b", closing)
+            started.append(Passes(load(config), calendar, "b", closing))
+            return started[-1]
 
         yield make
+    for passes in started:
+        passes._roster.close()  # who is asked again has it open again
 
 
 def test_a_roster_that_comes_later_ends_the_fault(start, tmp_path):

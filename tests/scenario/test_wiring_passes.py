@@ -77,7 +77,7 @@ def test_after_an_evacuation_everybody_may_come_home(site):
     passes.note("anna", Direction.ENTRY)
     assert passes.forgive() is None
     assert passes.object_to(passes.look_up("P1")) is None
-    assert site.start(TIMED).object_to(passes.look_up("P1")) is None
+    assert site.start(TIMED).object_to(Holder("anna", "resident")) is None
 
 
 def test_who_has_not_come_for_a_month_is_forgotten_in_memory_too(site):

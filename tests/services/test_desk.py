@@ -262,7 +262,9 @@ def test_a_revoked_pass_or_key_stops_at_once_and_a_new_key_works_beside_the_old(
 
 
 def test_a_list_that_the_technician_installs_is_in_force_without_a_restart(gate):
-    Gate(gate.folder).desk.install(trust_list(2, keys=()))
+    technician = Gate(gate.folder)
+    technician.desk.install(trust_list(2, keys=()))
+    technician.desk.close()
     assert gate.refusal(code()) is Refusal.UNKNOWN_KEY
 
 

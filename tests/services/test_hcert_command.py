@@ -81,7 +81,8 @@ def test_a_file_that_cannot_be_read_is_told_and_the_others_are_run(check, tmp_pa
     status, lines, complaints = check(*wrong, changed(EXPECTEDVERIFY=False), RIGHT)
     assert status == 2
     assert [line["agrees"] for line in lines] == [False, True]
-    complaints = complaints.splitlines()
+    # Where nothing here reads pictures, that is told as well.
+    complaints = [line for line in complaints.splitlines() if "zxing-cpp" not in line]
     assert len(complaints) == len(wrong)
     for path, complaint in zip(wrong, complaints, strict=True):
         assert complaint.startswith(f"gatepost: {path}: ")

@@ -92,6 +92,7 @@ def test_each_refused_code_is_refused_for_what_it_says(tmp_path):
     desk.close()
 
 
+@pytest.mark.packaging
 def test_the_example_of_the_page_runs_and_the_bytes_it_shows_are_those_of_the_vector():
     page = PAGE.read_text(encoding="utf-8")
     example = next(

@@ -63,7 +63,8 @@ def run(args: argparse.Namespace) -> int:
             case "import":
                 return _import(paths, args)
             case "export":
-                state, rows = Roster(paths.roster, paths.roster_key).rows()
+                with Roster(paths.roster, paths.roster_key) as roster:
+                    state, rows = roster.rows()
                 sys.stdout.writelines(as_json(state, rows) if args.json else as_csv(rows))
                 return 0
             case "compare":
@@ -149,9 +150,9 @@ def _told(path: Path, change: Change) -> str:
 
 
 def _compare(paths: Paths, other: str, *, as_json: bool) -> int:
-    roster = Roster(paths.roster, paths.roster_key)
     if is_digest(other) and not Path(other).exists():
-        digest = roster.check().digest.hex()
+        with Roster(paths.roster, paths.roster_key) as roster:
+            digest = roster.check().digest.hex()
         is_same = digest == other
         if as_json:
             print(json.dumps({"same": is_same, "digest": digest}))
@@ -163,7 +164,9 @@ def _compare(paths: Paths, other: str, *, as_json: bool) -> int:
     found = read_document(content, other, key, as_of_utc_s=as_of_utc_s)
     if isinstance(found, Delta):
         raise RosterError(f"{other}: is a delta; compare a whole roster, or a digest")
-    differ = differences(roster.rows()[1], found.rows)
+    with Roster(paths.roster, paths.roster_key) as roster:
+        _, rows = roster.rows()
+    differ = differences(rows, found.rows)
     if as_json:
         print(json.dumps({"same": differ.are_none, **differ._asdict()}))
     else:
@@ -190,9 +193,9 @@ def _difference_lines(differ: Differences) -> Iterator[str]:
 
 def _show(settings: Settings, *, as_json: bool) -> int:
     paths = settings.paths
-    roster = Roster(paths.roster, paths.roster_key)
-    roster.check()
-    state, rows = roster.rows()
+    with Roster(paths.roster, paths.roster_key) as roster:
+        roster.check()
+        state, rows = roster.rows()
     found = _figures(paths.roster, state, rows)
     if as_json:
         print(json.dumps(found))
