@@ -225,8 +225,8 @@ def test_a_device_that_floods_is_slowed_down(tmp_path):
     mailbox = ThreadMailbox(clock)
     reader = LineReader(device, clock=clock, mailbox=mailbox)
     flood = os.open(device, os.O_RDWR | os.O_NONBLOCK)
+    began_s = clock.now_s()  # before it, for the reader does not wait for this thread
     written = os.write(flood, b"x\n" * 16384)
-    began_s = clock.now_s()
     events = []
     while len(events) < 3 * 8 and clock.now_s() < began_s + LONG_ENOUGH_S:
         events += mailbox.wait(began_s + LONG_ENOUGH_S)
