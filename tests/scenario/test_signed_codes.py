@@ -185,6 +185,16 @@ def test_a_list_that_is_not_there_is_told_and_refuses_signed_passes_alone(site):
     assert site.shows("P1").holder.subject == "anna"
 
 
+def test_counts_that_are_damaged_are_set_aside_and_told(site):
+    code = pass_of("v-1", uses=1)
+    site._closing.pop_all().close()
+    site.settings.paths.pass_uses.write_bytes(b"junk" * 4096)
+    site.start()
+    assert "set aside as" in site.codes.faults()[Fault.TRUST]
+    assert site.shows(code).refusal == "no_memory"  # nobody knows whether it was used
+    assert site.shows("P1").holder.subject == "anna"
+
+
 def test_a_pass_that_a_new_list_revokes_is_refused_from_then_on(site):
     code = pass_of("v-1", number=7)
     assert site.shows(code).holder is not None

@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         Verb.RELEASE_EXIT: "let one person out",
         Verb.LOCK: "let nobody in by a pass, until unlocked",
         Verb.UNLOCK: "end the lock-down",
-        Verb.CLOSE: "take the lane out of service; the exit stays free",
+        Verb.CLOSE: "take the lane out of service; the exit stays as it is",
         Verb.OPEN: "put it into service again",
         Verb.BEGIN_MAINTENANCE: "as the technician's key",
         Verb.END_MAINTENANCE: "leave the lane as it was before",
