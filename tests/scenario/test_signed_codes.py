@@ -243,3 +243,31 @@ def test_where_no_key_signs_a_signed_code_is_a_pass_of_nobody(config, tmp_path):
         assert brings(settings) == {Need.ESCORT}
         assert codes.shown(pass_of("v-1"), ENTRY, 0.0).holder is None
         assert codes.shown("P1", ENTRY, 0.0).holder.subject == "anna"
+
+
+@pytest.fixture
+def orderless(config, tmp_path):
+    """Make a site that has no order: nobody but the gate itself can say no."""
+    import_roster(tmp_path, ROSTER)
+    config.write_text(f'{config.read_text()}[passes]\nroot_key = "{ROOT_HEX}"\n')
+    with ExitStack() as closing:
+        site = Site(config, tmp_path, closing)
+        push_list(site.settings.paths.trust_list)
+        site.start()
+        yield site
+        closing.close()
+
+
+def test_without_an_order_and_a_clock_a_pass_with_times_is_refused(orderless):
+    assert orderless.shows(pass_of("v-1")).holder is not None
+    orderless.clock.quality = "none"
+    assert orderless.shows(pass_of("v-1")).refusal == "no_clock"
+    lasting = pass_of("c-1", category="resident", expires_utc=None)
+    assert orderless.shows(lasting).holder is not None
+
+
+@pytest.mark.parametrize("escort", [True, "anna"])
+def test_without_an_order_a_pass_that_wants_an_escort_lets_nobody_in(orderless, escort):
+    code = pass_of("v-1", escort=escort)
+    assert orderless.shows(code).refusal == "no_escort"
+    assert orderless.shows(code, EXIT).holder is not None

@@ -168,6 +168,7 @@ _OF_REFUSAL = {
     "not_yet": "pass_not_yet",
     "used": "pass_used",
     "elsewhere": "other_entrance",
+    "no_escort": "bring_escort",
 }
 
 

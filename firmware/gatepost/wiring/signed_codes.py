@@ -40,6 +40,7 @@ class SignedToo(RosterOnly):
         super().__init__(passes)
         hours, secret = settings.passes.max_list_age_hours, settings.passes.step_secret
         self._clock = clock
+        self._has_order = bool(settings.regime.name)
         self._verifier = Verifier(
             trust_path=settings.paths.trust_list,
             replay_path=settings.paths.pass_uses,
@@ -54,8 +55,6 @@ class SignedToo(RosterOnly):
 
     def shown(self, credential: str, direction: Direction, at_s: float) -> PassShown | ProofShown:
         """Return what was shown, verified; a code that does not count says why."""
-        from gatepost_services.credentials.errors import CredentialError  # noqa: PLC0415
-
         now = trusted_now(self._clock)
         if credential.startswith(PREFIXES):
             try:
@@ -109,9 +108,13 @@ class SignedToo(RosterOnly):
         self, credential: str, direction: Direction, at_s: float, now: datetime | None
     ) -> PassShown:
         # What a pass with times is worth without a clock, and any by a list that is stale, is the
-        # order's to say: it sees a pass that nobody vouches for.
-        presented = self._verifier.read(credential, direction.value, now, needs_clock=False)
+        # order's to say: it sees a pass that nobody vouches for. Where there is none, nobody says.
+        presented = self._verifier.read(
+            credential, direction.value, now, needs_clock=not self._has_order
+        )
         claims = presented.claims
+        if claims.escort and not self._has_order and direction is Direction.ENTRY:
+            return PassShown(at_s, None, direction, refusal="no_escort")
         is_vouched = not claims.has_times if now is None else not self._is_stale(now)
         pass_id = None
         if presented.counted is not None:
