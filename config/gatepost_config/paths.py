@@ -11,8 +11,8 @@ class Paths(Struct, frozen=True, forbid_unknown_fields=True):
     gate_dir: Path = Path("/var/lib/gatepost/gate")
     link_dir: Path = Path("/var/lib/gatepost/link")
     run_dir: Path = Path("/run/gatepost")
-    # Who has a pass: a database, written by the link or `gatepost roster`, read by the gate.
-    roster: Path = Path("/var/lib/gatepost/link/roster.db")
+    # Who has a pass: a database, written by `gatepost roster`, also for the gate, which reads it.
+    roster: Path = Path("/var/lib/gatepost/gate/roster.db")
     # The site's key, without which that opens nothing; the first import makes it.
     roster_key: Path = Path("/etc/gatepost/roster.key")
     # One file a sensor, named by its id, written by `gatepost calibrate`.
@@ -62,6 +62,36 @@ class Paths(Struct, frozen=True, forbid_unknown_fields=True):
     def pass_uses(self) -> Path:
         """How often each counted pass was used, written by the gate alone."""
         return self.gate_dir / "credentials.db"
+
+    @property
+    def commands(self) -> Path:
+        """Which commands were obeyed or refused, and what was answered, written by the gate."""
+        return self.gate_dir / "commands.db"
+
+    @property
+    def device_key(self) -> Path:
+        """The gate's own key, which signs how far its journal has come; the gate's alone."""
+        return self.gate_dir / "device.key"
+
+    @property
+    def settings_digest(self) -> Path:
+        """What the settings were at the last start, written by the gate alone."""
+        return self.gate_dir / "settings.digest"
+
+    @property
+    def board(self) -> Path:
+        """Where the gate leaves what the link publishes: how it is, and its signed head."""
+        return self.run_dir / "board"
+
+    @property
+    def inbox(self) -> Path:
+        """What came from the central server, as it came, written by the link alone."""
+        return self.link_dir / "inbox.db"
+
+    @property
+    def incoming(self) -> Path:
+        """Documents from the central server, whole and in part, written by the link alone."""
+        return self.link_dir / "incoming"
 
     @property
     def control(self) -> Path:

@@ -11,9 +11,9 @@ from msgspec import inspect as mi
 from msgspec.structs import FieldInfo
 from msgspec.structs import fields as fields_of
 
+from gatepost_config.link_settings import NAME_FORM
 from gatepost_config.settings import (
     HOURS_FORM,
-    NAME_FORM,
     REGIME_FORM,
     ROOT_KEY_FORM,
     Settings,

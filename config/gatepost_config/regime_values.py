@@ -12,8 +12,8 @@ from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 import msgspec
 from msgspec import inspect as mi
 
+from gatepost_config.link_settings import NAME_FORM
 from gatepost_config.regime_file import PROMPT_FORM, RULE_FORM
-from gatepost_config.settings import NAME_FORM
 from gatepost_config.terms import Category, Check, Finding
 
 _UNITS = {

@@ -9,9 +9,9 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+from gatepost_config.link_settings import NAME_FORM, HomeAssistant, Link, Tls
 from gatepost_config.paths import Paths
 
-NAME_FORM = r"^[a-z0-9][a-z0-9-]{0,62}\Z"
 HOURS_FORM = r"^(|([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9])\Z"
 REGIME_FORM = r"^(|[a-z0-9][a-z0-9-]{0,62}|/[^\x00]{1,200})\Z"
 ROOT_KEY_FORM = r"^(|[0-9a-f]{64}( [0-9a-f]{64})?)\Z"
@@ -272,33 +272,8 @@ class Journal(_Section, frozen=True):
     keep_delivered_days: Annotated[float, Meta(ge=0, le=3650)] = 7.0
     # How long a person waits for a disk that stalls, before entry is refused.
     append_deadline_s: Annotated[float, Meta(ge=0.1, le=5)] = 2.0
-
-
-class Link(_Section, frozen=True):
-    """The way to the central server."""
-
-    broker_host: Annotated[str, Meta(min_length=1, max_length=253)]
-    broker_port: Annotated[int, Meta(ge=1, le=65535)] = 1883
-    mqtt_version: Literal["5", "3.1.1"] = "5"
-    keepalive_s: Annotated[int, Meta(ge=5, le=1200)] = 30
-    # Whether an event that the broker takes while nobody subscribes counts as not delivered
-    # (MQTT 5 only). False where the server reads events without a subscription, as rule engines do.
-    hold_without_subscriber: bool = True
-    # Events that are sent and not yet noted on disk as arrived: a kill may repeat so many. The
-    # broker's own receive maximum may make it fewer that are on their way at once.
-    window: Annotated[int, Meta(ge=1, le=5000)] = 500
-    # Events a second of what the gate made while there was no connection; 0 is without a limit.
-    # Alarms and what is new are never held back by it.
-    backlog_rate: Annotated[float, Meta(ge=0, le=1_000_000)] = 500.0
-    # When an event counts as delivered: when the broker acknowledges it, or when the server says
-    # so by its watermark. A broker may acknowledge an event and lose it.
-    keep_until: Literal["puback", "watermark"] = "watermark"
-    # How long the server may leave acknowledged events unconfirmed before they are sent again.
-    confirm_timeout_s: Annotated[float, Meta(ge=10, le=86_400)] = 900.0
-    # How often the retained status is published; it also is at each connection.
-    status_s: Annotated[float, Meta(ge=5, le=86_400)] = 60.0
-    # Longest pause between two attempts to connect; the actual one is random (full jitter).
-    reconnect_max_s: Annotated[float, Meta(ge=1, le=3600)] = 60.0
+    # How often the gate tells how it is: memory, disk, temperature of the machine. 0: never.
+    health_minutes: Annotated[float, Meta(ge=0, le=1440)] = 60.0
 
 
 class Settings(_Section, frozen=True):
@@ -306,6 +281,8 @@ class Settings(_Section, frozen=True):
 
     gate: Gate
     link: Link
+    tls: Tls = field(default_factory=Tls)
+    home_assistant: HomeAssistant = field(default_factory=HomeAssistant)
     lane: Lane = field(default_factory=Lane)
     turnstile: Turnstile = field(default_factory=Turnstile)
     passback: Passback = field(default_factory=Passback)

@@ -72,6 +72,7 @@ def settings(folder: Path) -> Settings:
             "link": {
                 "broker_host": os.environ["SAF_HOST"],
                 "broker_port": int(os.environ["SAF_PORT"]),
+                "transport": "plain",
                 "reconnect_max_s": _RECONNECT_MOST_S,
                 "keep_until": "puback",
                 "backlog_rate": 0,

@@ -49,7 +49,7 @@ def config(tmp_path):
     path.write_text(
         '[gate]\nsite = "s"\nname = "g"\n[screening]\noffset_c = 2.43\n'
         '[sensor]\ncalibration = "factory"\nsupply_v = 3.0\nwarm_up_s = 0\n'
-        '[link]\nbroker_host = "127.0.0.1"\nbroker_port = 1\n'
+        '[link]\nbroker_host = "127.0.0.1"\nbroker_port = 1\ntransport = "plain"\n'
         f'[paths]\ngate_dir = "{tmp_path}/gate"\nlink_dir = "{tmp_path}/link"\n'
         f'run_dir = "{tmp_path}/run"\nroster = "{tmp_path}/roster.db"\n'
         f'roster_key = "{tmp_path}/roster.key"\n'

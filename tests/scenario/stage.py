@@ -6,7 +6,8 @@ from types import MappingProxyType
 from typing import Any
 
 from gatepost.core.correction import Calibration
-from gatepost.core.events import Holder, Tested, Verb
+from gatepost.core.events import Holder, Record, Tested, Verb
+from gatepost.core.faults import Fault
 from gatepost.core.offset import Offset
 from gatepost.core.sensing import Sensing
 from gatepost.core.states import Span, Standing, State
@@ -152,6 +153,9 @@ class Stage:
         self.kept: list[Offset] = []
         self.measured: tuple[Reading, ...] = ()  # the last attempt of the last `screen`
         self.asked: list[Asked] = []
+        self.news: list[Record] = []
+        self.parts_faults: dict[Fault, str | None] = {}
+        self.reports: list[Mapping[str, Any]] = []
         self.standing: list[frozenset[Standing]] = [standing]  # as kept over a restart
         self.quiet = False
         self.regime: Any = (None, None)  # as `Surroundings.regime` returns it
@@ -210,6 +214,10 @@ class Stage:
             taken, self.asked = self.asked, []
             return taken
 
+        def news() -> list[Record]:
+            taken, self.news = self.news, []
+            return taken
+
         def ring() -> None:
             self.rings += 1
 
@@ -224,6 +232,9 @@ class Stage:
             note_passage=holds(self.passes.note),
             forgive=holds(self.passes.forgive),
             asked=asked,
+            news=news,
+            faults=lambda: self.parts_faults,
+            report=self.reports.append,
             acknowledged_seq=lambda: self.acknowledged,
             ring=ring,
             keep_offset=holds(keep),

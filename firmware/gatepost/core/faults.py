@@ -34,6 +34,8 @@ class Fault(Enum):
     STANDING = "standing"  # nor that the lane is locked, or out of service
     WATCHDOG = "watchdog"  # the machine's own is not to be had
     CONTROL = "control"  # the technician's socket is not to be had
+    COMMANDS = "commands"  # nor what the central server commands
+    DOCUMENT = "document"  # the server wants another order, roster or trust list than can be had
 
 
 class Consequence(NamedTuple):
@@ -118,6 +120,14 @@ FAULTS = {
     ),
     Fault.CONTROL: Consequence(
         "gatepost lane cannot talk to the gate", "see that no second gate runs, and the folder"
+    ),
+    Fault.COMMANDS: Consequence(
+        "no command of the central server is obeyed; the lane works on",
+        "see that the link runs, and free space on the disk, or replace the SD card",
+    ),
+    Fault.DOCUMENT: Consequence(
+        "the last good one stays in force",
+        "see what the server sent (the retained `reported` says why), and send a good one",
     ),
 }
 

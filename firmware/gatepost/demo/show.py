@@ -234,6 +234,7 @@ class Demo:
             f"[screening]\noffset_c = {_OFFSET_C}\nlearns = false\n\n"
             '[sensor]\ncalibration = "factory"\nsupply_v = 3.0\n\n'
             f'[link]\nbroker_host = "{self._address.host}"\nbroker_port = {self._address.port}\n'
+            'transport = "plain"\n'
             f'mqtt_version = "{self._address.protocol}"\nreconnect_max_s = 1.0\n\n'
             f"[paths]\ngate_dir = {_toml(self._folder / 'gate')}\n"
             f"link_dir = {_toml(self._folder / 'link')}\n"

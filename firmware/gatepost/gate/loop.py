@@ -12,7 +12,6 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from gatepost.core.events import (
-    Command,
     Json,
     LaneEvent,
     PassShown,
@@ -26,8 +25,9 @@ from gatepost.core.lane import advance, output_of
 from gatepost.core.sensing import Sensing
 from gatepost.core.states import Standing, State
 from gatepost.core.visit import Lane, Policy, Visit, under
+from gatepost.gate.clerk import Clerk
 from gatepost.gate.learning import LESSONS, learn
-from gatepost.gate.parts import Asked, EventLog, Hardware, Surroundings
+from gatepost.gate.parts import EventLog, Hardware, Surroundings
 from gatepost.gate.phases import Phases
 from gatepost.gate.recorder import Recorder
 from gatepost.gate.stage import Stage
@@ -51,8 +51,6 @@ _WATCHDOG_S = 1.0
 # What is pressed when the gate starts was pressed before: a staff button that is stuck must not let
 # somebody in at every restart.
 _FOUND_S = 0.5
-# A command from this machine is obeyed now, or not at all (S7).
-_COMMAND_S = 1.0
 _FREE_WAYS = (State.FIRE, State.EMERGENCY)
 # Urgent inputs go before whatever else came, for that may have to wait for the disk.
 _URGENT = (InputName.FIRE, InputName.EMERGENCY)
@@ -102,6 +100,14 @@ class Gate:
         self._inputs: dict[str, Json] = {}
         self._passes_read = 0
         self.lane = Lane(entered_at_s=now_s, standing=standing)
+        self._clerk = Clerk(
+            hardware.clock,
+            self._recorder,
+            surroundings,
+            feed=self._feed,
+            status=self._status,
+            remind=self._remind,
+        )
 
     def run(self, stop: Callable[[], bool], *, about: Mapping[str, Json]) -> None:
         """Turn until `stop` says so, at most a heartbeat later. The relay is dropped at the end.
@@ -149,7 +155,7 @@ class Gate:
         self._phases.end("tick", self._now_s())
         self._ask_for_sample(now_s)
         for asked in self._around.asked():
-            self._answer(asked)
+            self._clerk.answer(asked)
         self._keep_house(now_s)
         self._phases.end("housekeeping", self._now_s())
         self._recorder.write(self._phases.told(now_s))
@@ -267,34 +273,6 @@ class Gate:
         else:
             self._recorder.raised(fault, self._now_s(), detail)
 
-    def _answer(self, asked: Asked) -> None:
-        """Obey, or refuse, and say which; and how things stand by then."""
-        if not asked.is_waiting():
-            return  # a disk blocked, and they were told that there is no answer (S7)
-        answer: dict[str, Json] = {}
-        if asked.disinfected:
-            answer = self._disinfected(asked.by)
-        if asked.acknowledges:
-            is_told = self._recorder.write(self._around.ledger.acknowledge(asked.by))
-            answer = {"done": is_told, "why": "no_record"}
-        if asked.verb is not None:
-            now_s = self._now_s()
-            expires_at_s = now_s + _COMMAND_S
-            command = Command(now_s, asked.id, asked.verb, asked.by, expires_at_s, asked.tested)
-            told = [r for r in self._feed(command) if r.type.startswith("command.")]
-            # Nothing is told where nothing could be written.
-            answer = {"done": False, "why": "no_record"} if not told else {}
-            for record in told:
-                answer |= {"done": record.type == "command.obeyed", **record.data}
-        asked.answer(answer | self._status())
-
-    def _disinfected(self, by: str) -> dict[str, Json]:
-        if not self._recorder.write([Record("disinfection.done", self._now_s(), {"by": by})]):
-            return {"done": False, "why": "no_record"}
-        why_not = self._around.disinfected()
-        self._remind()
-        return {"done": True} if why_not is None else {"done": False, "why": why_not}
-
     def _status(self) -> dict[str, Json]:
         """Return how things stand, without anybody's temperature or name."""
         return {
@@ -346,6 +324,10 @@ class Gate:
             self._remind()
             self._recorder.write(self._around.ledger.due())
             self._told_of(Fault.LEDGER, self._around.ledger.why_not)
+            self._recorder.write(self._around.news())
+            for fault, detail in self._around.faults().items():
+                self._told_of(fault, detail)
+            self._around.report(self._status())
 
     def _remind(self) -> None:
         regime = self._policy.regime

@@ -62,7 +62,8 @@ class Asked(NamedTuple):
 
     `answer` takes the answer, ready for JSON; it never blocks or raises. `is_waiting`: whether
     they still wait for it. `disinfected`: they say that what people touch here was.
-    `acknowledges`: they know of the escalations.
+    `acknowledges`: they know of the escalations. `errand`: something beside the lane; the verb is
+    then None.
     """
 
     verb: Verb | None
@@ -73,6 +74,19 @@ class Asked(NamedTuple):
     is_waiting: Callable[[], bool] = lambda: True
     disinfected: bool = False
     acknowledges: bool = False
+    errand: "Errand | None" = None
+
+
+class Errand(NamedTuple):
+    """Something that is commanded and is none of the lane's: its name, and what does it.
+
+    `run` returns why it could not be done, None when it was. It never blocks for long. One that is
+    `at_rest` is refused while the lane deals with somebody, or with a fire.
+    """
+
+    verb: str
+    run: Callable[[], str | None]
+    at_rest: bool = False
 
 
 class Codes(Protocol):
@@ -127,7 +141,13 @@ class Surroundings(NamedTuple):
     note_passage: Callable[[str, Direction], str | None]
     forgive: Callable[[], str | None]  # where everybody is, after an evacuation; likewise
     ledger: LedgerBook
-    asked: Callable[[], Sequence[Asked]]  # what came in on the control socket
+    # What came in: on the control socket, and, signed, from the central server.
+    asked: Callable[[], Sequence[Asked]]
+    # What else is to be recorded by now (clock, health, documents), asked at each housekeeping;
+    # and what is wrong with the parts beside the lane, None for what is over.
+    news: Callable[[], Sequence[Record]]
+    faults: Callable[[], Mapping[Fault, str | None]]
+    report: Callable[[Mapping[str, Json]], None]  # tells the server how things stand
     acknowledged_seq: Callable[[], int]  # what the link says that the server has
     ring: Callable[[], None]  # tells the link to look at the journal again
     keep_offset: Callable[[Offset], None]  # over a restart

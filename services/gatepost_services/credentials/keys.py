@@ -23,6 +23,9 @@ class Use(StrEnum):
     TEST = "test"  # HC1, this and the two below
     VACCINATION = "vaccination"
     RECOVERY = "recovery"
+    OPERATOR = "operator"  # commands of staff, this and the two below: commands/command.py
+    ADMINISTRATOR = "administrator"
+    AUDITOR = "auditor"
 
 
 HCERT_USES = frozenset({Use.TEST, Use.VACCINATION, Use.RECOVERY})

@@ -84,6 +84,15 @@ class JournalReader:
         """
         return self._query(state_of).last_seq
 
+    def head(self) -> tuple[int, bytes]:
+        """Return the highest number and the hash of its event; 0 and `NO_HASH` before the first.
+
+        Raises:
+            JournalUnavailable: try again later.
+        """
+        state = self._query(state_of)
+        return state.last_seq, state.head
+
     def stats(self) -> Stats:
         """Return the journal at one moment.
 

@@ -31,7 +31,7 @@ class Station:
             writer.replace(Whole([], as_of_utc_s=0))
         lines = [
             f'[gate]\nsite = "{SITE}"\nname = "{GATE}"',
-            f'[link]\nbroker_host = "127.0.0.1"\nbroker_port = {port}\nreconnect_max_s = 1.0',
+            f'[link]\nbroker_host = "127.0.0.1"\nbroker_port = {port}\ntransport = "plain"\nreconnect_max_s = 1.0',
             'keep_until = "puback"\nbacklog_rate = 0',
             f'[paths]\ngate_dir = "{folder}/gate"\nlink_dir = "{folder}/link"',
             f'run_dir = "{folder}/run"\nroster = "{roster}"',

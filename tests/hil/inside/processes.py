@@ -52,6 +52,7 @@ device = "{SCANNER}"
 [link]
 broker_host = "127.0.0.1"
 broker_port = {port}
+transport = "plain"
 [paths]
 gate_dir = "{folder}/gate"
 link_dir = "{folder}/link"

@@ -1,0 +1,1 @@
+"""Commands of the central server: what they are, whose count, and what became of each."""
