@@ -143,7 +143,8 @@ class Lamp(Enum):
 
 
 # How the wall clock came to its time: nobody set it; from a file, as it was before the power went;
-# from a battery-backed clock; a time server keeps it.
+# from a battery-backed clock, or a time server's of this boot that runs on by itself; a time server
+# keeps it.
 TimeQuality = Literal["none", "restored", "rtc", "ntp"]
 
 

@@ -1,12 +1,10 @@
 """The threads behind the ports. Nothing here sleeps: each test waits for an event."""
 
-import ctypes
 import logging
 import threading
 
 import pytest
 
-from gatepost_hal import system
 from gatepost_hal.ports import PassRead, Reading, SensorFault, SensorFaultKind
 from gatepost_hal.system import SystemClock, ThreadMailbox, ThreadSampler, ThreadTimer
 
@@ -131,75 +129,3 @@ def test_a_hanging_thermometer_holds_up_nobody_and_loses_no_later_request(clock)
     sampler.close()
     assert [type(sample) for sample in first + second] == [SensorFault, Reading]
     assert thermometer.measurements == 2
-
-
-# -------------------------------------------------------------- what the wall clock is worth
-
-SET_S, NEVER_SET_S = 1.8e9, 0.0
-
-
-class Timex(ctypes.Structure):
-    """The beginning of struct timex as <sys/timex.h> has it; it is 208 bytes long."""
-
-    _fields_ = (
-        ("modes", ctypes.c_uint),
-        ("offset", ctypes.c_long),
-        ("freq", ctypes.c_long),
-        ("maxerror", ctypes.c_long),
-        ("esterror", ctypes.c_long),
-        ("status", ctypes.c_int),
-    )
-
-
-@pytest.fixture
-def kernel(monkeypatch, tmp_path):
-    """Return what sets what the kernel says of its clock: adjtimex(2), real-time clocks, date."""
-
-    def says(*, state=0, status=0, rtcs=(), utc_s=SET_S):
-        def adjtimex(buffer):
-            assert len(buffer) >= ctypes.sizeof(Timex)
-            timex = Timex.from_buffer(buffer)
-            assert timex.modes == 0  # it only asks
-            timex.status = status
-            return state
-
-        library = type("Library", (), {"adjtimex": staticmethod(adjtimex)})
-        monkeypatch.setattr(ctypes, "CDLL", lambda _name: library)
-        for number, hctosys in enumerate(rtcs):
-            (tmp_path / f"rtc{number}").mkdir()
-            if hctosys is not None:
-                (tmp_path / f"rtc{number}" / "hctosys").write_text(hctosys)
-        monkeypatch.setattr(system, "_RTCS", tmp_path)
-        monkeypatch.setattr(SystemClock, "utc_s", lambda _self: utc_s)
-
-    return says
-
-
-UNSYNC, PLL, ERROR = 0x40, 0x1, 5
-
-
-@pytest.mark.parametrize(
-    ("said", "quality"),
-    [
-        ({}, "ntp"),
-        ({"status": PLL, "rtcs": ["1\n"]}, "ntp"),
-        ({"state": 4}, "ntp"),  # a leap second has just been
-        ({"status": UNSYNC}, "restored"),
-        ({"status": UNSYNC | PLL}, "restored"),
-        ({"state": ERROR}, "restored"),
-        ({"state": -1}, "restored"),
-        ({"status": UNSYNC, "rtcs": ["1\n"]}, "rtc"),
-        ({"status": UNSYNC, "rtcs": ["0\n", None, "1\n"]}, "rtc"),
-        ({"status": UNSYNC, "rtcs": ["0\n", None]}, "restored"),
-        ({"status": UNSYNC, "utc_s": NEVER_SET_S}, "none"),
-        ({"status": UNSYNC, "utc_s": 1_735_689_600.0}, "none"),
-        ({"state": ERROR, "status": UNSYNC, "rtcs": ["1\n"], "utc_s": NEVER_SET_S}, "rtc"),
-    ],
-)
-def test_the_wall_clock_is_worth_what_the_kernel_says_of_it(clock, kernel, said, quality):
-    kernel(**said)
-    assert clock.utc_quality() == quality
-
-
-def test_this_machines_own_clock_is_worth_something_or_nothing(clock):
-    assert clock.utc_quality() in ("none", "restored", "rtc", "ntp")

@@ -128,8 +128,11 @@ class Sensing:
             self.next_at_s = min(self.next_at_s, event.at_s + _FAILED_SAMPLE_S)
             self._watch.fail(event)
 
-    def standing(self, now_s: float, utc_s: float) -> dict[Fault, str]:
-        """Return every fault of the thermometer that stands now, with its detail."""
+    def standing(self, now_s: float, utc_s: float | None) -> dict[Fault, str]:
+        """Return every fault of the thermometer that stands now, with its detail.
+
+        `utc_s` is None where no clock can be trusted: then no calibration is past its date.
+        """
         self._standing = self._watch.findings(now_s)
         if self.offset.drifted:
             middle_c, settled_c = self.offset.middle_c, self.offset.settled_c or 0.0
@@ -144,7 +147,7 @@ class Sensing:
         elif self._asked_at_s is not None and now_s - self._asked_at_s > _SILENT_S:
             faults[Fault.SENSOR] = f"no answer for {_SILENT_S} s"
         calibration = self._calibration
-        if calibration is not None and utc_s >= calibration.due_utc_s:
+        if calibration and utc_s is not None and utc_s >= calibration.due_utc_s:
             faults[Fault.CALIBRATION_DUE] = f"calibration {calibration.name} is past its date"
         elif self.offset.is_at_bound:
             faults[Fault.CALIBRATION_DUE] = f"the offset has moved by its bound of {BOUND_C} C"

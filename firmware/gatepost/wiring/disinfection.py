@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from gatepost.core.passback import Moment, is_within
+from gatepost.wiring.trusted_clock import judging_moment
 from gatepost_hal.ports import Clock
 from gatepost_services.state_file import StateFileError, read_state, write_state
 
@@ -36,19 +37,16 @@ class Disinfection:
         if not a_day:
             return None
         span_s = _DAY_S / a_day
-        # Without a clock nobody knows; a wipe too many harms nobody.
-        if is_within(self._last, self._now(), span_s):
+        # Of another boot nobody knows without a trusted clock; a wipe too many harms nobody.
+        if is_within(self._last, judging_moment(self._clock, self._boot_id), span_s):
             return None
         return f"not told of for {span_s / 3600:g} h"
 
     def done(self) -> str | None:
         """Note that it was done now; return why that will not outlast a restart, if so."""
-        self._last = self._now()
+        self._last = Moment(self._boot_id, self._clock.now_s(), self._clock.utc_s())
         try:
             write_state(self._path, msgspec.json.encode(self._last))
         except StateFileError as error:
             return str(error)
         return None
-
-    def _now(self) -> Moment:
-        return Moment(self._boot_id, self._clock.now_s(), self._clock.utc_s())

@@ -1,7 +1,9 @@
 """The books of an order on the disk (escorts, duty, escalations): old or new after a power cut."""
 
 import logging
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +13,7 @@ from gatepost.core.escalations import Book, Unanswered, acknowledged, noted, rai
 from gatepost.core.events import Record
 from gatepost.core.ledgers import EMPTY, Ledger, Stay, follow, overdue
 from gatepost.core.passback import Moment
+from gatepost.wiring.trusted_clock import is_trusted
 from gatepost_hal.ports import Clock
 from gatepost_services.state_file import StateFileError, read_state, write_state
 
@@ -66,6 +69,7 @@ class Ledgers:
         stays = self._stays
         if self._escort_s is not None:
             stays, told = follow(stays, record, now)
+            told = tuple(self._without_doubt(each) for each in told)
         self._keep(stays, noted(self._unanswered, record, now))
         return told
 
@@ -74,7 +78,7 @@ class Ledgers:
         now, at_s = self._now(), self._clock.now_s()
         stays, late = self._stays, tuple[Record, ...]()
         if self._escort_s is not None:
-            stays, late = overdue(stays, now, at_s, self._escort_s)
+            stays, late = overdue(stays, self._not_ahead(now), at_s, self._escort_s)
         unanswered, again = raised_again(self._unanswered, now, at_s, self._again_s)
         self._keep(stays, unanswered)
         return (*late, *again)
@@ -95,6 +99,24 @@ class Ledgers:
             self.why_not = None
         except StateFileError as error:
             self.why_not = str(error)
+
+    def _not_ahead(self, now: Moment) -> Moment:
+        """Return the moment to judge stays of another boot by.
+
+        A clock that was restored is late by as long as the power was away: what is overdue by it is
+        overdue. One that nobody has set says nothing, and who may be overdue is told of.
+        """
+        return now._replace(utc_s=math.nan) if self._clock.utc_quality() == "none" else now
+
+    def _without_doubt(self, record: Record) -> Record:
+        """Return the record without how long it lasted, where no clock can tell."""
+        subject = record.data.get("subject")
+        stay = self._stays.get(subject) if isinstance(subject, str) else None
+        if stay is None or stay.since.boot_id == self._boot_id or is_trusted(self._clock):
+            return record
+        if "lasted_s" not in record.data:
+            return record
+        return replace(record, data={**record.data, "lasted_s": None})
 
     def _now(self) -> Moment:
         return Moment(self._boot_id, self._clock.now_s(), self._clock.utc_s())

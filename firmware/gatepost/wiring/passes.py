@@ -2,10 +2,11 @@
 
 import logging
 import math
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from itertools import islice
 from typing import NamedTuple, TypeVar
 
 from gatepost.core.events import Holder, PassShown, ProofShown
@@ -21,7 +22,8 @@ from gatepost.core.passback import (
     moved,
     objection,
 )
-from gatepost.wiring.trusted_clock import trusted_now
+from gatepost.wiring.outings import Outing
+from gatepost.wiring.trusted_clock import age_s, judging_moment, trusted_now
 from gatepost_config.settings import NOTHING, Settings
 from gatepost_hal.ports import Clock, Direction
 from gatepost_services.roster import DamagedError, Person, Roster, RosterError, State
@@ -50,6 +52,7 @@ class Introduced(NamedTuple):
 
 _OF_THE_ROSTER = Introduced(None, None)
 _INTRODUCED = 16  # between being shown and walking
+_UNTOLD = 64  # outings between two looks, five seconds apart
 
 
 class Passes:
@@ -90,6 +93,7 @@ class Passes:
             if row.category is not None
         }
         self._introduced: dict[str, Introduced] = {}
+        self._outings: deque[Outing] = deque(maxlen=_UNTOLD)
         self._erased: frozenset[bytes] = frozenset()
         self._to_look_over: list[str] = []  # for whether they were erased
         self._read_whole_roster()
@@ -132,7 +136,7 @@ class Passes:
             category=Category(holder.category) if is_known else Category.UNKNOWN,
             shown=Pass(holder.subject, household, valid=True),
             # Without a clock nobody is held in by a count of days: the doubt is ours.
-            household_last_exit=None if now is None else self._last_outing(household),
+            household_last_exit=None if now is None else self._last_outing(household, now),
             isolated=person is not None and person.isolated,
             registered=True if person else None,
             works_inside=self._how_many(holder, _WORKS) if self._counts else None,
@@ -210,13 +214,19 @@ class Passes:
         person = self._person(subject) or self._signed.get(subject)
         return person.category if person else None
 
-    def _last_outing(self, household: str | None) -> datetime | None:
-        """Return when somebody of a household last left, None where nobody is known to have."""
+    def _last_outing(self, household: str | None, now: datetime) -> datetime | None:
+        """Return when somebody of a household last left, None where nobody is known to have.
+
+        A time server may set the clock back a little, and who left just before left now. What lies
+        further ahead was dated by a wrong clock, and is not known: it must hold nobody in.
+        """
         if household is None:
             return None
         members = self._of_roster(lambda roster: roster.of_household(household)) or ()
         signed = (who for who, said in self._signed.items() if said.household == household)
-        left = [self._left_utc_s[who] for who in (*members, *signed) if who in self._left_utc_s]
+        now_s = now.timestamp()
+        known = (self._left_utc_s.get(who, math.inf) for who in (*members, *signed))
+        left = [min(left_s, now_s) for left_s in known if left_s <= now_s + _DAY_S]
         return datetime.fromtimestamp(max(left), UTC) if left else None
 
     def _how_many(self, holder: Holder, category: str | None = None) -> int:
@@ -244,8 +254,18 @@ class Passes:
     def _note_leaving(self, subject: str) -> None:
         """Count the outing at the passage, not when it was granted (R065); by a clock alone."""
         now = trusted_now(self._clock)
-        if now is not None:
-            self._left_utc_s[subject] = now.timestamp()
+        if now is None:
+            return
+        self._left_utc_s[subject] = now.timestamp()
+        said = self._person(subject) or self._signed.get(subject)
+        if said is not None and said.household is not None and said.category is not None:
+            self._outings.append(Outing(self._clock.now_s(), subject, said.category, now))
+
+    def take_outings(self) -> Sequence[Outing]:
+        """Return the outings of households that were counted since the last call."""
+        taken = tuple(self._outings)
+        self._outings.clear()
+        return taken
 
     def _forget_erased(self, erased: frozenset[bytes]) -> None:
         """Forget where those were seen whom gatepost erase has removed."""
@@ -272,7 +292,10 @@ class Passes:
 
     def object_to(self, holder: Holder) -> Objection | None:
         """Return what speaks against letting this pass in now."""
-        return objection(self._sightings.get(holder.subject), self._now(), self._policy)
+        # A clock that was restored knows how late it was, not how late it is: what it says of a
+        # time that has passed would keep out somebody who may come.
+        now = judging_moment(self._clock, self._boot_id)
+        return objection(self._sightings.get(holder.subject), now, self._policy)
 
     def note(self, subject: str, way: Direction) -> str | None:
         """Note that somebody went through; return why it could not be kept over a restart."""
@@ -294,7 +317,7 @@ class Passes:
             self._whereabouts.note(row._replace(category=said.category, household=said.household))
         except (WhereaboutsError, ValueError) as error:
             return str(error)
-        return self._forget_before(self._clock.utc_s() - _FORGOTTEN_S, max_rows=_FORGET_AT_ONCE)
+        return self._forget_old()
 
     def forgive(self) -> str | None:
         """Forget where everybody is; return why the file still knows.
@@ -307,18 +330,30 @@ class Passes:
         self._signed.clear()
         self._inside_as.clear()
         self._inside.clear()
-        return self._forget_before(math.inf, max_rows=_EVERYBODY)
-
-    def _forget_before(self, utc_s: float, *, max_rows: int) -> str | None:
         if self._whereabouts is None:
             return None
         try:
-            gone = self._whereabouts.forget_before(utc_s, max_rows=max_rows)
+            self._whereabouts.forget_before(math.inf, max_rows=_EVERYBODY)
         except WhereaboutsError as error:
             return str(error)
-        if gone:
-            known = self._sightings.items()
-            self._drop([who for who, seen in known if seen.moved.utc_s < utc_s])
+        return None
+
+    def _forget_old(self) -> str | None:
+        """Forget who has not walked for long: of another boot, as far as a trusted clock tells.
+
+        Whoever came in while the clock was not set yet came in by the monotonic one.
+        """
+        if self._whereabouts is None:
+            return None
+        now = judging_moment(self._clock, self._boot_id)
+        known = self._sightings.items()
+        old = (who for who, seen in known if age_s(seen.moved, now) > _FORGOTTEN_S)
+        gone = list(islice(old, _FORGET_AT_ONCE))
+        try:
+            self._whereabouts.forget(gone)
+        except WhereaboutsError as error:
+            return str(error)
+        self._drop(gone)
         return None
 
     def _now(self) -> Moment:

@@ -28,6 +28,7 @@ class World:
         self._now_s = 0.0
         self._spent_s = 0.0
         self._start_utc_s = start_utc_s
+        self._quality: TimeQuality = "ntp"
         self._pace = pace
         self._order = itertools.count()
         self._due: list[tuple[float, int, list[Callable[[], None]]]] = []
@@ -41,8 +42,13 @@ class World:
         return self._start_utc_s + self.now_s()
 
     def utc_quality(self) -> TimeQuality:
-        """Return that a time server keeps it."""
-        return "ntp"
+        """Return what the wall clock says of itself: that a time server keeps it, or otherwise."""
+        return self._quality
+
+    def set_clock(self, *, by_s: float = 0.0, quality: TimeQuality | None = None) -> None:
+        """Set the wall clock forward or back, or let something else keep it from now on."""
+        self._start_utc_s += by_s
+        self._quality = quality or self._quality
 
     def call_at(self, at_s: float, action: Callable[[], None]) -> Callable[[], None]:
         """Run `action` at `at_s`; return what cancels it."""
