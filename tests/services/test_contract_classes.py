@@ -27,9 +27,12 @@ COMPUTED = {
     "core/levels.py": 1,
     "core/lane.py": 1,
     "gate/recorder.py": 1,
+    "wiring/documents.py": 1,
 }
 # The journal's own.
 OWN = {"journal.gap", "store.corrupt"}
+# The link's: it is never written, and goes out in the place of what cannot be sent.
+STAND_IN = {"journal.withheld"}
 
 
 def calls(folder: Path, function: str) -> list[tuple[str, ast.expr]]:
@@ -52,14 +55,15 @@ def literals(folder: Path, function: str) -> set[str]:
 
 def written() -> set[str]:
     """Return every type that the firmware writes."""
-    types = literals(FIRMWARE, "Record") | literals(FIRMWARE, "command_record")
+    makers = ("Record", "command_record", "_record")
+    types = {type_ for maker in makers for type_ in literals(FIRMWARE, maker)}
     types |= {mode.begun for mode in MODES.values()} | {mode.over for mode in MODES.values()}
     steps = [step for row in TABLE.values() for step in row.steps.values()]
     return types | {type_ for step in steps for type_ in step.records} | set(_UNTOLD.values())
 
 
 def test_every_type_that_the_firmware_writes_has_its_class_and_no_row_is_unused():
-    assert set(CLASS_OF) == written() | OWN
+    assert set(CLASS_OF) == written() | OWN | STAND_IN
 
 
 def test_the_types_are_found_where_they_are_no_literals_either():
@@ -73,6 +77,7 @@ def test_the_types_are_found_where_they_are_no_literals_either():
 def test_the_journals_own_types_are_those_that_the_services_stamp():
     names = literals(SERVICES, "stamp") | literals(SERVICES, "_stamp")
     assert names | {CORRUPT_TYPE} == OWN
+    assert literals(SERVICES / "contract", "Entry") == STAND_IN
     assert GAP_TYPE in OWN
 
 

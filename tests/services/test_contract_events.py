@@ -20,6 +20,7 @@ from gatepost_services.contract.events import (
     withheld_body,
 )
 from gatepost_services.journal import Entry, Record
+from gatepost_services.journal.snapshot import said_of
 from gatepost_services.record import (
     HASH_BYTES,
     MAX_DATA_BYTES,
@@ -31,8 +32,8 @@ from gatepost_services.record import (
 
 GOLDEN = Path(__file__).parent / "golden"
 MEMBERS = [
-    *("specversion", "id", "source", "type", "time", "sequence", "bootid", "uptimes"),
-    *("timequality", "class", "previoushash", "data"),
+    *("specversion", "id", "source", "type", "dataschema", "time", "sequence", "bootid"),
+    *("uptimes", "timequality", "class", "previoushash", "data"),
 ]
 BODIES = {
     "visit-admitted": Envelope("north", "gate-1", "0d1c7f0e-5a52-4a3e-9b0f-0f0f5d1b8a11").seal(
@@ -139,8 +140,18 @@ def test_an_attribute_that_is_missing_or_of_another_kind_is_refused(name, value)
         changed[name] = value
     if name == "bootid" and isinstance(value, str) and value.endswith("nonsense"):
         return  # any text is a boot id
+    if name == "dataschema" and (value == "missing" or str(value).endswith("nonsense")):
+        return  # older gates had none, and nobody here reads it
     with pytest.raises(WireError):
         decode(json.dumps(changed).encode())
+
+
+def test_an_event_from_before_there_were_schemas_is_an_event_still():
+    older = (GOLDEN / "before-schemas.json").read_bytes().rstrip()
+    assert b"dataschema" not in older
+    assert decode(older) == replace(decode(BODY), schema=None)
+    assert said_of(older) == said_of(BODY)
+    assert said_of(older) is not None
 
 
 @pytest.mark.parametrize(
@@ -236,7 +247,11 @@ def test_what_is_withheld_leaves_its_number_date_and_hash_to_the_server(why):
     record = record_of(BODY)
     stand_in, original = decode(withheld_body("north", "gate-1", record, why)), decode(BODY)
     data = {"why": why, "hash": record.hash.hex(), "bytes": len(BODY)}
-    assert stand_in == replace(original, type="gatepost.journal.withheld", data=data)
+    kind = {
+        "type": "gatepost.journal.withheld",
+        "schema": "urn:gatepost:schema:journal.withheld:1",
+    }
+    assert stand_in == replace(original, data=data, **kind)
 
 
 @given(body=st.binary(max_size=200), event_class=st.sampled_from(EventClass), digest=hashes)

@@ -23,7 +23,7 @@ from typing import Literal
 
 import msgspec
 
-from gatepost_services.contract.classes import class_of
+from gatepost_services.contract.classes import class_of, schema_urn
 from gatepost_services.record import (
     HASH_BYTES,
     MAX_DATA_BYTES,
@@ -64,7 +64,8 @@ class WireEvent:
 
     `source` and `seq` together name it for ever. `uptime_s` is monotonic within one `boot_id`;
     `utc_s` is POSIX seconds by the gate's wall clock, to the millisecond, and `time_quality` says
-    what that is worth (one of `TIME_QUALITIES`). `previous_hash` is 32 bytes.
+    what that is worth (one of `TIME_QUALITIES`). `previous_hash` is 32 bytes. `schema` names what
+    `data` adheres to; None: of a gate from before there were any, or of no type of the contract.
     """
 
     source: str
@@ -78,6 +79,7 @@ class WireEvent:
     time_quality: str
     previous_hash: bytes
     data: Mapping[str, JsonValue]
+    schema: str | None = None
 
 
 def event_topic(site: str, gate: str, stream: Stream) -> str:
@@ -164,8 +166,10 @@ class Envelope:
 
 @lru_cache(maxsize=256)
 def _names_of(type_: str) -> tuple[bytes, bytes]:
+    urn = schema_urn(type_)
+    schema = "" if urn is None else f'"dataschema":"{urn}",'
     return (
-        f'{type_}","time":"'.encode(),
+        f'{type_}",{schema}"time":"'.encode(),
         f'","class":"{class_of(type_).label}","previoushash":"'.encode(),
     )
 
@@ -267,6 +271,7 @@ def decode(payload: bytes) -> WireEvent:
         time_quality=_one_of(event, "timequality", TIME_QUALITIES),
         previous_hash=bytes.fromhex(_matching(event, "previoushash", _HASH)),
         data=data,
+        schema=_text(event, "dataschema") if "dataschema" in event else None,
     )
 
 
