@@ -1,4 +1,8 @@
-"""The order that the gate obeys: the one that is set, the last good one, or normal control."""
+"""The order that the gate obeys: the server's, the one that is set here, the last good one, normal.
+
+Once a server has set an order it is the one that counts, and the file of this machine is what is
+left when that cannot be used: `gatepost regime status` shows which.
+"""
 
 import logging
 from collections.abc import Mapping
@@ -7,6 +11,7 @@ import msgspec
 
 from gatepost.core.regime import Regime, RegimeLoopError, in_force
 from gatepost.wiring.regimes import load, resolved
+from gatepost.wiring.server_order import ServerOrder, built, load_order, order_path
 from gatepost.wiring.trusted_clock import trusted_now
 from gatepost_config.load import ConfigError
 from gatepost_config.regime_shape import Source
@@ -34,14 +39,22 @@ def check_order(settings: Settings) -> None:
         return
     site = settings.regime.site
     regimes = load(settings.regime.name, None if site == NOTHING else site, settings.gate.name)
-    if settings.regime.exits == "by_pass":
-        problems = [
-            f"[regime] {_CANNOT_MEASURE.format(name)}."
-            for name, regime in regimes.items()
-            if regime.measures_leavers
-        ]
-        if problems:
-            raise ConfigError(problems)
+    check_leavers(settings, regimes)
+
+
+def check_leavers(settings: Settings, regimes: Mapping[str, Regime]) -> None:
+    """Return if a lane that asks who leaves for a pass can obey these regimes.
+
+    Raises:
+        ConfigError: it cannot.
+    """
+    problems = [
+        f"[regime] {_CANNOT_MEASURE.format(name)}."
+        for name, regime in regimes.items()
+        if regime.measures_leavers
+    ]
+    if problems and settings.regime.exits == "by_pass":
+        raise ConfigError(problems)
 
 
 class OrderInForce:
@@ -49,6 +62,8 @@ class OrderInForce:
 
     An order that cannot be used is told (`current`), and never a reason not to start: the last one
     that could be stays in force, and where there is none, normal control.
+
+    `server`: what a server has set, None where none has.
     """
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
@@ -58,8 +73,18 @@ class OrderInForce:
         self._asks_leavers = settings.regime.exits == "by_pass"
         self._why_not: str | None = None
         self._regimes: Mapping[str, Regime] = {}
+        self.server: ServerOrder | None = None
         if settings.regime.name:
-            self._regimes = self._set(settings) or self._last_good() or self._normal()
+            self._regimes = (
+                self._of_the_server(settings)
+                or self._set(settings)
+                or self._last_good()
+                or self._normal()
+            )
+
+    def follow(self, order: ServerOrder, regimes: Mapping[str, Regime]) -> None:
+        """Go by what a server has set, from the next `current` on. It is on the disk already."""
+        self.server, self._regimes, self._why_not = order, regimes, None
 
     def current(self) -> tuple[Regime | None, str | None]:
         """Return the regime that holds now, and what is wrong with the one that is set, if so.
@@ -76,6 +101,16 @@ class OrderInForce:
         if self._asks_leavers and regime.measures_leavers:
             return regime, self._why_not or _CANNOT_MEASURE.format(regime.name)
         return regime, self._why_not
+
+    def _of_the_server(self, settings: Settings) -> Mapping[str, Regime]:
+        try:
+            order = load_order(order_path(settings.paths))
+            regimes = {} if order is None else built(order, self._gate)
+        except (StateFileError, ConfigError) as error:
+            self._tell(f"what the server set cannot be used: {error}")
+            return {}
+        self.server = order
+        return regimes
 
     def _set(self, settings: Settings) -> Mapping[str, Regime]:
         try:

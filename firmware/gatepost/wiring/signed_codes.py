@@ -145,7 +145,10 @@ class SignedToo(RosterOnly):
 def _with_claims(known: Facts, claims: Any, *, is_vouched: bool) -> Facts:
     """Return what is known of a holder with what their signed pass says."""
     away_utc = claims.risk_area_utc
-    days = None if away_utc is None or known.now is None else (known.now - away_utc).days
+    days = None
+    if away_utc is not None:
+        # Without a clock they were there just now, as for a stay that the gate is told of.
+        days = 0 if known.now is None else max(0, (known.now - away_utc).days)
     return replace(
         known,
         shown=Pass(claims.subject, claims.household, valid=True if is_vouched else None),
@@ -154,7 +157,7 @@ def _with_claims(known: Facts, claims: Any, *, is_vouched: bool) -> Facts:
         test=claims.test and Proof(_PROOFS[claims.test.kind], claims.test.taken_utc),
         registered=claims.registered if claims.registered is not None else known.registered,
         needs_escort=claims.escort,
-        risk_area_days=known.risk_area_days if days is None else max(0, days),
+        risk_area_days=known.risk_area_days if days is None else days,
     )
 
 
