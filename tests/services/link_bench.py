@@ -8,7 +8,8 @@ from gatepost_services.contract.events import decode
 from gatepost_services.doorbell import DoorbellListener
 from gatepost_services.journal import JournalReader
 from gatepost_services.uplink.backoff import Backoff
-from gatepost_services.uplink.line import SessionError
+from gatepost_services.uplink.desk import Message, Post
+from gatepost_services.uplink.line import Incoming, SessionError
 from gatepost_services.uplink.link import Link
 
 DEADLINE_S = 30.0
@@ -44,7 +45,8 @@ class ScriptedSession:
     """A session that does what the test says, without a broker."""
 
     maximum_packet_bytes = 268_435_455
-    is_subscription_refused = False
+    has_unread = False
+    unanswered_topics: tuple[str, ...] = ()
 
     def __init__(self, *, refuses: bool = False, acks: bool = True) -> None:
         self._near, self._far = socket.socketpair()
@@ -53,11 +55,18 @@ class ScriptedSession:
         self.connected = False
         self.receive_maximum = 65535
         self._packets = 0
-        self._unacked: list[int] = []
+        self._unacked: list[tuple[int, int]] = []
         self.published: list[bytes] = []
         self.statuses: list[bytes] = []
+        self.posts: list[Post] = []
         self.messages: list[tuple[str, bytes]] = []
-        self.is_closed = False
+        self.incoming: list[Incoming] = []
+        self.acknowledged: list[int] = []
+        self.subscriptions: list[str] = []
+        self.refused_topics: dict[str, int] = {}
+        self.reasons: dict[str, int] = {}  # for which a topic's posts are refused
+        self.deadly: set[str] = set()  # topics of which the connection dies
+        self.is_closed = self.keeps_will = False
 
     def connect(self) -> None:
         if self._refuses:
@@ -87,19 +96,41 @@ class ScriptedSession:
         pass
 
     def subscribe(self, topic: str) -> None:
-        assert topic == "gatepost/north/gate-1/watermark"
+        self.subscriptions.append(topic)
 
-    def take_messages(self) -> list[tuple[str, bytes]]:
+    def take_messages(self) -> list[Incoming]:
         messages, self.messages = self.messages, []
-        return messages
+        incoming, self.incoming = self.incoming, []
+        return [Incoming(Message(*each), 0) for each in messages] + incoming
+
+    def acknowledge(self, mid: int) -> None:
+        if mid:
+            self.acknowledged.append(mid)
+
+    def hand(self, message: Message, mid: int = 1) -> None:
+        """Have a message with QoS 1 come."""
+        self.incoming.append(Incoming(message, mid))
 
     def say(self, through: int) -> None:
         self.messages.append(("gatepost/north/gate-1/watermark", b'{"through":%d}' % through))
 
-    def publish(self, _topic: str, payload: bytes, *, retain: bool = False) -> int:
+    def publish(self, _topic: str, payload: bytes) -> int:
+        self.published.append(payload)
+        return self._sent(0)
+
+    def post(self, post: Post) -> int:
+        self.posts.append(post)
+        if post.topic.endswith("/status"):
+            self.statuses.append(post.payload)
+        if post.topic in self.deadly:
+            self.lose()
+            self._packets += 1
+            return self._packets
+        return self._sent(self.reasons.get(post.topic, 0))
+
+    def _sent(self, reason: int) -> int:
         self._packets += 1
-        (self.statuses if retain else self.published).append(payload)
-        self._unacked.append(self._packets)
+        self._unacked.append((self._packets, reason))
         if self._acks:
             self._far.send(b"a")
         return self._packets
@@ -108,13 +139,13 @@ class ScriptedSession:
         if not self._acks:
             return []
         acked, self._unacked = self._unacked, []
-        return [(mid, 0) for mid in acked]
+        return acked
 
     def lose(self) -> None:
         self._far.send(b"x")
 
-    def close(self) -> None:
-        self.is_closed = True
+    def close(self, *, keeps_will: bool = False) -> None:
+        self.is_closed, self.keeps_will = True, keeps_will
         self._near.close()
         self._far.close()
 
@@ -125,7 +156,7 @@ class ScriptedSession:
 class Bench:
     """A link on a clock that only the test's waits move."""
 
-    def __init__(self, station, keep_until="watermark", *, window=20) -> None:
+    def __init__(self, station, keep_until="watermark", *, window=20, **others) -> None:
         self.clock = Clock()
         self.selector = SteppingSelector(self.clock)
         self.sessions: list[ScriptedSession] = []
@@ -144,6 +175,7 @@ class Bench:
             window=window,
             clock=self.clock,
             selector=self.selector,
+            **others,
         )
 
     @property

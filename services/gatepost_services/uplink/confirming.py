@@ -1,18 +1,24 @@
 """Hears the server's watermark on a connection, and tells when events must go out again."""
 
 import logging
+from collections.abc import Sequence
 
 from gatepost_services.edge_log import EdgeLog
+from gatepost_services.uplink.desk import Message, Post
 from gatepost_services.uplink.drain import Drain
 from gatepost_services.uplink.line import Session
 from gatepost_services.uplink.progress import KeepUntil, Progress
 from gatepost_services.uplink.watermark import Confirmations, parse_watermark
 
 _LOG = logging.getLogger(__name__)
+_MOST_SAID = 16
 
 
 class Confirming:
-    """The watermark of one gate, over all connections. It acts only with `keep_until` watermark."""
+    """The watermark of one gate, over all connections. It acts only with `keep_until` watermark.
+
+    It is a desk of the link, too: the watermark is a message like others.
+    """
 
     def __init__(
         self, topic: str, keep_until: KeepUntil, timeout_s: float, progress: Progress
@@ -20,21 +26,44 @@ class Confirming:
         self._topic = topic
         self._is_acting = keep_until == "watermark"
         self._confirmations = Confirmations(timeout_s, progress)
+        self._said: list[bytes] = []
         self._payload_log = EdgeLog(_LOG)
         self._fallen_log = EdgeLog(_LOG)
         self._overdue_log = EdgeLog(_LOG)
         self._subscription_log = EdgeLog(_LOG, logging.ERROR)
 
-    def begin(self, drain: Drain) -> None:
+    @property
+    def topics(self) -> Sequence[str]:
+        """The watermark's."""
+        return (self._topic,)
+
+    def connected(self, now_s: float) -> None:
         """Begin with a new connection."""
+        del now_s
+        self._said.clear()
+
+    def take(self, message: Message, now_s: float) -> None:
+        """Keep what the server says until there is something to hold it against."""
+        del now_s
+        self._said = [*self._said[1 - _MOST_SAID :], message.payload]
+
+    def next_post(self, now_s: float) -> Post | None:
+        """Return nothing: it only hears."""
+        del now_s
+        return None
+
+    def posted(self, post: Post, reason: int, now_s: float) -> None:
+        """Nothing was."""
+
+    def begin(self, drain: Drain) -> None:
+        """Begin to hold it against a drain."""
         drain.claimed = self._confirmations.claimed
         self._confirmations.connected()
 
     def hear(self, session: Session, drain: Drain) -> None:
-        """Take what the broker has handed on."""
-        for topic, payload in session.take_messages():
-            if topic != self._topic:
-                continue
+        """Deal with what the server has said."""
+        said, self._said = self._said, []
+        for payload in said:
             through = parse_watermark(payload)
             if through is None:
                 self._payload_log.failed(
@@ -45,7 +74,7 @@ class Confirming:
             # What was never sent cannot be with the server.
             self._confirmations.claim(min(through, drain.highest_sent), drain.progress())
             drain.claimed = self._confirmations.claimed
-        if self._is_acting and session.is_subscription_refused:
+        if self._is_acting and self._topic in session.refused_topics:
             self._subscription_log.failed(
                 "the broker does not let the gate read %s, so no event is ever confirmed; see its "
                 'access list, or set keep_until = "puback"',

@@ -5,13 +5,14 @@ stream has a topic of its own and keeps its order. The first event of each goes 
 others wait for its acknowledgement: so a topic that is closed is found out by one refusal.
 """
 
+from collections.abc import Callable, Sequence
 from math import inf
 
 from gatepost_services.contract.events import event_topic
 from gatepost_services.record import Record
 from gatepost_services.uplink.bodies import Bodies
 from gatepost_services.uplink.channel import Channel, channels
-from gatepost_services.uplink.line import Session, SessionError
+from gatepost_services.uplink.line import RefusedError, Session
 from gatepost_services.uplink.pacing import TokenBucket
 from gatepost_services.uplink.pages import Pages
 from gatepost_services.uplink.progress import NO_END, Progress
@@ -20,20 +21,16 @@ from gatepost_services.uplink.run import Run
 
 # The share of the window that the backlog leaves free for what is more urgent.
 _RESERVE = 10
-_DENIED = 0x80
 # Of bodies in flight, which paho keeps in memory: events may be large.
 _MOST_BYTES = 1024 * 1024
-
-
-class RefusedError(SessionError):
-    """The broker refused something; the connection ends in good order."""
 
 
 class Drain:
     """Sends over `session` what `progress` says is not done, through `split` as backlog.
 
     `split` None: everything is backlog, until it has all gone. `window` bounds what is sent without
-    being settled on disk, `in_flight_limit` what is sent without being acknowledged.
+    being settled on disk, `in_flight_limit` what is sent without being acknowledged: by the desks,
+    too, of whose posts `others_in_flight` tells.
     """
 
     def __init__(
@@ -50,11 +47,13 @@ class Drain:
         bucket: TokenBucket,
         refusals: Refusals,
         bodies: Bodies,
+        others_in_flight: Callable[[], int] = lambda: 0,
     ) -> None:
         self._pages = pages
         self._session = session
         self._base = progress
         self._window = window
+        self._others_in_flight = others_in_flight
         self._in_flight_limit = in_flight_limit
         self._reserve = _reserve(window), _reserve(in_flight_limit)
         self._bucket = bucket
@@ -68,21 +67,18 @@ class Drain:
             session,
         )
         self._live_after = NO_END if split is None else split
-        self._by_mid: dict[int, tuple[Channel | None, Record | None]] = {}
+        self._by_mid: dict[int, tuple[Channel, Record]] = {}
         self._alone: Form | None = None  # what goes alone is on its way, in this form
         self._is_waiting = False  # somebody waits for everything else to arrive first
         self._is_throttled = False  # there is backlog and room, and the pace holds it back
         self._unsettled = 0
         self._bytes = 0  # of the bodies in flight
-        self._status: tuple[str, bytes] | None = None
-        self._is_status_proven = False
-        self.is_status_refused = self.is_status_dead = False
         self.claimed = progress.watermark  # through where the server says that it has everything
         self.sent = 0  # events that have arrived
 
     @property
     def in_flight(self) -> int:
-        """How many packets are sent and not acknowledged."""
+        """How many events are sent and not acknowledged."""
         return len(self._by_mid)
 
     @property
@@ -124,10 +120,6 @@ class Drain:
         for channel in self._channels:
             channel.look_at_s = min(channel.look_at_s, now_s)
 
-    def post_status(self, topic: str, payload: bytes) -> None:
-        """Send a retained status when there is room, before the backlog; in place of an older."""
-        self._status = topic, payload
-
     def wait_s(self, now_s: float) -> float:
         """Return after how many seconds there may be something to send, infinity for no idea."""
         if self._is_waiting or self._alone is not None or self._room(self._alarm) <= 0:
@@ -144,32 +136,39 @@ class Drain:
                 waits_s.append(channel.look_at_s - now_s)
         return min(waits_s)
 
-    def fill(self, now_s: float) -> None:
-        """Send what may be sent, the most urgent first. Raises SessionError."""
+    def fill(self, now_s: float, post: Callable[[int], None] | None = None) -> None:
+        """Send what may be sent, the most urgent first. Raises SessionError.
+
+        `post` is called behind the alarms, with how many posts of the desks there is room for.
+        """
+        was_waiting = self._is_waiting
         self._is_waiting = self._is_throttled = False
         if self._alone is not None:
             return
         for channel in self._channels:
-            if channel is self._backlog and not self._send_status():
-                return
+            # Who waits for everything else to arrive would else wait for ever.
+            if channel is self._live and post is not None and not was_waiting:
+                # Half of what may be on its way: however much desks have to say, events go on.
+                most = max(1, self._in_flight_limit // 2) - self._others_in_flight()
+                post(
+                    min(most, self._in_flight_limit - len(self._by_mid) - self._others_in_flight())
+                )
             if not self._send_from(channel, now_s):
                 return
         self._begin_live()
 
-    def note_acknowledgements(self, now_s: float) -> None:
-        """Note what has arrived.
+    def note_acknowledgements(self, acked: Sequence[tuple[int, int]], now_s: float) -> None:
+        """Note what has arrived; numbers that are none of an event's are left out.
 
         Raises:
             RefusedError: the broker refused one; all others are noted.
         """
         refused: tuple[Channel, Record, int] | None = None
-        for mid, reason in self._session.take_acked():
+        for mid, reason in acked:
             if mid not in self._by_mid:
                 continue
             channel, record = self._by_mid.pop(mid)
-            if channel is None or record is None:
-                self._note_status(reason)
-            elif reason != 0:
+            if reason != 0:
                 refused = refused or (channel, record, reason)
             elif self._alone is not None:
                 self._note_alone(channel, record)
@@ -178,8 +177,6 @@ class Drain:
                 channel.run.acknowledge(record.seq)
                 self._bodies.arrived(record.seq)
                 self.sent += 1
-        if refused is None and self.is_status_refused:
-            raise RefusedError("the status was refused")
         if refused is None:
             return
         channel, record, reason = refused
@@ -195,24 +192,20 @@ class Drain:
 
     def note_death(self, now_s: float) -> None:
         """Note that the connection died: was it by the one event that was on its way?"""
-        if len(self._by_mid) != 1:
+        if len(self._by_mid) != 1 or self._others_in_flight():
             return
         ((channel, record),) = self._by_mid.values()
-        if channel is not None and record is not None:
-            form = self._alone or Form.WHOLE
-            self._refusals.died(channel.stream, record.seq, form, now_s=now_s)
-        else:
-            self.is_status_dead = True
+        form = self._alone or Form.WHOLE
+        self._refusals.died(channel.stream, record.seq, form, now_s=now_s)
 
     def _room(self, channel: Channel) -> int:
         if self._bytes >= _MOST_BYTES:
             return 0
-        room = min(self._window - self._unsettled, self._in_flight_limit - len(self._by_mid))
-        if channel is not self._backlog:
-            return room
+        in_flight = len(self._by_mid) + self._others_in_flight()
+        leaves, leaves_in_flight = self._reserve if channel is self._backlog else (0, 0)
         return min(
-            self._window - self._unsettled - self._reserve[0],
-            self._in_flight_limit - len(self._by_mid) - self._reserve[1],
+            self._window - self._unsettled - leaves,
+            self._in_flight_limit - in_flight - leaves_in_flight,
         )
 
     def _send_from(self, channel: Channel, now_s: float) -> bool:
@@ -258,7 +251,7 @@ class Drain:
 
         Return whether less urgent streams may go on, and how many events went.
         """
-        if self._by_mid:
+        if self._by_mid or self._others_in_flight():
             self._is_waiting = True
             return False, 0
         form = self._refusals.suspects.get(record.seq, Form.WHOLE)
@@ -275,25 +268,6 @@ class Drain:
         self._send(channel, record, payload)
         self._alone = form
         return False, 1
-
-    def _send_status(self) -> bool:
-        """Send the status if there is one; return whether less urgent ones may go on."""
-        if self._status is None or self._room(self._alarm) <= 0:
-            return True
-        if not self._is_status_proven and self._by_mid:
-            self._is_waiting = True
-            return False
-        topic, payload = self._status
-        self._status = None
-        self._by_mid[self._session.publish(topic, payload, retain=True)] = None, None
-        if not self._is_status_proven:
-            self._alone = Form.WHOLE
-        return self._is_status_proven
-
-    def _note_status(self, reason: int) -> None:
-        self._alone = None
-        self._is_status_proven = True
-        self.is_status_refused = self.is_status_refused or reason >= _DENIED
 
     def _note_alone(self, channel: Channel, record: Record) -> None:
         form, self._alone = self._alone, None

@@ -1,10 +1,28 @@
 """What the link needs of a connection to a broker. No MQTT library here."""
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol
+
+from gatepost_services.uplink.desk import Message, Post
+
+# Messages that are not acknowledged, or not taken yet. The broker keeps to it (MQTT 5), and we read
+# no further.
+MOST_MESSAGES = 64
 
 
 class SessionError(OSError):
     """The connection to the broker is lost, refused, or could not be made."""
+
+
+class RefusedError(SessionError):
+    """The broker refused something; the connection ends in good order."""
+
+
+class Incoming(NamedTuple):
+    """A message, and the number by which it is acknowledged: 0 where nothing is (QoS 0)."""
+
+    message: Message
+    mid: int
 
 
 class Session(Protocol):
@@ -26,8 +44,18 @@ class Session(Protocol):
         ...
 
     @property
-    def is_subscription_refused(self) -> bool:
-        """Whether the broker has refused one of our subscriptions."""
+    def refused_topics(self) -> Mapping[str, int]:
+        """Which subscriptions the broker has refused, and with what reason code of MQTT 5."""
+        ...
+
+    @property
+    def unanswered_topics(self) -> tuple[str, ...]:
+        """For which subscriptions the broker has not answered yet, in the order of `subscribe`."""
+        ...
+
+    @property
+    def has_unread(self) -> bool:
+        """Whether something received waits that the socket does not show: call `on_readable`."""
         ...
 
     def packet_bytes(self, topic: str, payload: bytes) -> int:
@@ -66,12 +94,23 @@ class Session(Protocol):
         """Ask for the messages of a topic. Raises SessionError."""
         ...
 
-    def take_messages(self) -> list[tuple[str, bytes]]:
-        """Return topic and payload of what came since the last call, the last few of them."""
+    def take_messages(self) -> list[Incoming]:
+        """Return what came since the last call. More is read only after that."""
         ...
 
-    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> int:
+    def acknowledge(self, mid: int) -> None:
+        """Tell the broker that a message is dealt with, and may be forgotten. Raises SessionError.
+
+        What is not acknowledged comes again with another connection (MQTT 5).
+        """
+        ...
+
+    def publish(self, topic: str, payload: bytes) -> int:
         """Send one event; return its number on this connection. Raises SessionError."""
+        ...
+
+    def post(self, post: Post) -> int:
+        """Send what a desk says; return its number, as `publish`. Raises SessionError."""
         ...
 
     def take_acked(self) -> list[tuple[int, int]]:
@@ -81,6 +120,9 @@ class Session(Protocol):
         """
         ...
 
-    def close(self) -> None:
-        """End the connection. Never raises."""
+    def close(self, *, keeps_will: bool = False) -> None:
+        """End the connection. Never raises.
+
+        `keeps_will`: the broker tells of us as of one lost, unless we are back in time.
+        """
         ...

@@ -8,7 +8,11 @@ there is reason to. There is no queue: what is not acknowledged is read again fr
     disconnected --retry_at_s--> waiting for CONNACK --connected--> draining (`Drain`)
          ^                               |                             |
          +------- back-off, jitter ------+-- SessionError, refusal, ---+
-                                             watermark fell or overdue
+                                             watermark fell or overdue,
+                                             new certificates
+
+Whatever else there is to do on the connection is done by desks (`desk`, `posting`): commands,
+documents, status, presence. They also work while the journal cannot be read.
 
 An event may arrive twice (never more than a window of them after a crash); it is never skipped: a
 new connection begins at the stored progress, and an event that the broker will not have is
@@ -17,35 +21,39 @@ replaced by one that says so (`refusals`).
 
 import logging
 import selectors
-import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from gatepost_services.contract.events import event_source, status_topic, watermark_topic
 from gatepost_services.doorbell import DoorbellListener
 from gatepost_services.edge_log import EdgeLog
 from gatepost_services.journal import JournalReader
+from gatepost_services.record import JsonValue
 from gatepost_services.uplink.backoff import Backoff
 from gatepost_services.uplink.bodies import Bodies
 from gatepost_services.uplink.confirming import Confirming
-from gatepost_services.uplink.drain import Drain, RefusedError
-from gatepost_services.uplink.line import Session, SessionError
+from gatepost_services.uplink.desk import Desk
+from gatepost_services.uplink.drain import Drain
+from gatepost_services.uplink.line import RefusedError, Session, SessionError
 from gatepost_services.uplink.pacing import TokenBucket
 from gatepost_services.uplink.pages import Pages
+from gatepost_services.uplink.patience import LineLog, Patience
+from gatepost_services.uplink.posting import Posting
+from gatepost_services.uplink.presence import PresenceDesk
+from gatepost_services.uplink.progress import Progress
 from gatepost_services.uplink.refusals import Refusals
-from gatepost_services.uplink.status import Counts, StatusTurns, status_body
+from gatepost_services.uplink.status import Counts, StatusDesk
 from gatepost_services.uplink.store import ProgressStore
+from gatepost_services.uplink.waker import Waker
 
 _LOG = logging.getLogger(__name__)
-_TICK_S = 1.0
+_TICK_S, _LIVELY_TICK_S = 1.0, 0.25
 _FINISH_S = 0.5
-# A connection that held this long was worth making, also when there was nothing to send.
-_PROVEN_AFTER_S = 60.0
 
 
-class _RewindError(SessionError):
-    """The connection ends because everything above the watermark goes out again."""
+class _AnewError(SessionError):
+    """The connection ends because a new one is wanted at once."""
 
 
 class Link:
@@ -57,7 +65,9 @@ class Link:
     unconfirmed before they go out again (with a store that keeps until the watermark).
     `status_s` is how often the status is published, `poll_s` how soon the journal is looked at
     again without a ring, `ack_timeout_s` how long the broker may keep silent about an event.
-    `clock` is monotonic.
+    `presence` and `desks` are what else there is to do, in this order; `status_more` returns what
+    they add to the status. `is_renewed`, asked at least once a second, tells that a new connection
+    would be a better one: it has newer certificates. `clock` is monotonic.
 
     The caller keeps `journal`, `store` and `doorbell` and closes them after `run`. All of it,
     except `wake`, belongs to the thread that calls `run`.
@@ -82,6 +92,10 @@ class Link:
         status_s: float = 60.0,
         poll_s: float = 5.0,
         ack_timeout_s: float = 30.0,
+        presence: PresenceDesk | None = None,
+        desks: Sequence[Desk] = (),
+        status_more: Callable[[], Mapping[str, JsonValue]] = dict,
+        is_renewed: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
         selector: selectors.BaseSelector | None = None,
     ) -> None:
@@ -93,7 +107,7 @@ class Link:
         self._doorbell = doorbell
         self._new_session = new_session
         self._backoff = backoff
-        self._ack_timeout_s = ack_timeout_s
+        self._patience = Patience(ack_timeout_s)
         self._clock = clock
         self._pages = Pages(journal, poll_s, lambda seq: seq in store.set_apart)
         self._window, self._poll_s = window, poll_s
@@ -107,14 +121,24 @@ class Link:
         self._session_fd = -1
         self._drain: Drain | None = None
         self._retry_at_s = self._look_at_s = clock()
-        self._accepted_at_s: float | None = None
-        self._silent_since_s = 0.0
+        self._is_accepted = False
         self._resent = 0
-        self._status_turns = StatusTurns(status_s, clock())
-        self._line_log, self._store_log = EdgeLog(_LOG), EdgeLog(_LOG, logging.ERROR)
-        self._wake_reader, self._wake_writer = _wake_pair()
+        self._is_renewed, self._renewed_at_s = is_renewed, clock()
+        self._presence = presence
+        self._status = StatusDesk(
+            status_topic(site, gate),
+            journal,
+            self._figures,
+            status_more,
+            every_s=status_s,
+            now_s=clock(),
+        )
+        first = [] if presence is None else [presence]
+        self._posting = Posting([*first, self._confirming, self._status, *desks])
+        self._line_log, self._store_log = LineLog(), EdgeLog(_LOG, logging.ERROR)
+        self._waker = Waker()
         self._selector = selector or selectors.DefaultSelector()
-        for heard in (self._wake_reader.fileno(), doorbell.fileno()):
+        for heard in (self._waker.fileno(), doorbell.fileno()):
             self._selector.register(heard, selectors.EVENT_READ)
 
     def run(self, stop: Callable[[], bool]) -> None:
@@ -132,17 +156,13 @@ class Link:
 
     def wake(self) -> None:
         """End the present wait. For any thread, and for a signal handler beside `stop`."""
-        with suppress(OSError):
-            self._wake_writer.send(b"\x01")
+        self._waker.wake()
 
     def close(self) -> None:
         """End the session and give the link's own descriptors back. `run` does it at its end."""
-        self._end_session(is_dead=False)
+        self._end_session(is_dead=False, is_last=True)
         self._selector.close()
-        self._wake_reader.close()
-        self._wake_writer.close()
-
-    # ------------------------------------------------------------------------ turns and connections
+        self._waker.close()
 
     def _turn(self) -> None:
         events = self._wait()
@@ -152,7 +172,7 @@ class Link:
             return
         try:
             self._serve(self._session, events)
-        except _RewindError:
+        except _AnewError:
             self._end_session(is_dead=False)
             self._retry_at_s = self._clock()
         except SessionError as error:
@@ -162,19 +182,34 @@ class Link:
     def _finish(self) -> None:
         """Give what is on its way a moment to arrive, so that a restart repeats nothing."""
         until_s = self._clock() + _FINISH_S
+        if self._presence is not None:
+            self._presence.stop()
         with suppress(SessionError):
-            while self._session and self._drain and self._drain.in_flight:
+            while self._session is not None and self._is_busy():
                 if self._clock() >= until_s:
                     return
+                self._posting.fill_alone(self._session, self._clock())
+                self._session.flush()
                 if self._wait(until_s - self._clock()) & selectors.EVENT_READ:
                     self._session.on_readable()
-                self._note_acknowledgements(self._drain)
-                self._session.flush()
+                self._note_acknowledgements(self._session, self._drain)
+
+    def _is_busy(self) -> bool:
+        if self._session is None or not self._session.connected:
+            return False
+        is_said = self._presence is None or self._presence.is_said
+        return not is_said or bool(
+            self._posting.in_flight or (self._drain and self._drain.in_flight)
+        )
 
     def _wait(self, most_s: float = _TICK_S) -> int:
         """Return the events of the broker's socket, after at most `most_s`: the only wait."""
         timeout_s = most_s
-        if self._session is None:
+        if self._posting.is_lively(self._clock()):
+            timeout_s = min(timeout_s, _LIVELY_TICK_S)
+        if self._session is not None and self._session.has_unread:
+            timeout_s = 0.0
+        elif self._session is None:
             timeout_s = min(timeout_s, self._retry_at_s - self._clock())
         elif self._drain is not None:
             timeout_s = min(timeout_s, self._drain.wait_s(self._clock()))
@@ -182,10 +217,12 @@ class Link:
         for key, events in self._selector.select(max(timeout_s, 0.0)):
             if key.fd == self._session_fd:
                 session_events = events
-            elif key.fd == self._wake_reader.fileno():
-                self._wake_reader.recv(4096)
+            elif key.fd == self._waker.fileno():
+                self._waker.drain()
             elif self._doorbell.drain() and self._drain is not None:
                 self._drain.ring(self._clock())
+        if self._session is not None and self._session.has_unread:
+            session_events |= selectors.EVENT_READ
         return session_events
 
     def _connect(self) -> None:
@@ -204,26 +241,29 @@ class Link:
         delay_s = self._backoff.next_s()
         self._retry_at_s = self._clock() + delay_s
         if not isinstance(error, RefusedError):  # which is told where it is dealt with
-            self._line_log.failed("%s; trying again for ever, first in %.1f s", error, delay_s)
+            self._line_log.failed(error, delay_s)
 
-    def _end_session(self, *, is_dead: bool) -> None:
+    def _end_session(self, *, is_dead: bool, is_last: bool = False) -> None:
         session, self._session = self._session, None
         drain, self._drain = self._drain, None
-        self._accepted_at_s = None
+        self._is_accepted = False
         if session is None:
             return
+        now_s = self._clock()
+        try:
+            self._note_acknowledgements(session, drain)
+        except RefusedError:
+            is_dead = False
         if drain is not None:
-            try:
-                self._note_acknowledgements(drain)
-            except RefusedError:
-                is_dead = False
             if is_dead:
-                drain.note_death(self._clock())
-                self._status_turns.ended(drain, self._clock())
+                drain.note_death(now_s)
             self._settle(drain)
+        self._posting.ended(session, now_s, is_dead=is_dead)
         self._selector.unregister(self._session_fd)
         self._session_fd = -1
-        session.close()
+        # Only who said that this is the end takes the will back.
+        is_said = is_last and (self._presence is None or self._presence.is_said)
+        session.close(keeps_will=self._presence is not None and not is_said)
 
     def _serve(self, session: Session, events: int) -> None:
         if events & selectors.EVENT_READ:
@@ -231,20 +271,14 @@ class Link:
         if events & selectors.EVENT_WRITE:
             session.on_writable()
         session.tick()
-        if session.connected and self._drain is None:
-            self._begin_draining(session)
-        if self._drain is not None:
-            self._go_on(session, self._drain)
+        if session.connected:
+            self._go_on(session, self._clock())
         session.flush()
         wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if session.wants_write() else 0)
         if self._selector.get_key(self._session_fd).events != wanted:
             self._selector.modify(self._session_fd, wanted)
 
-    def _begin_draining(self, session: Session) -> None:
-        now_s = self._clock()
-        if self._accepted_at_s is None:
-            self._accepted_at_s = self._look_at_s = now_s
-            session.subscribe(watermark_topic(self._site, self._gate))
+    def _begin_draining(self, session: Session, now_s: float) -> None:
         if now_s < self._look_at_s:
             return
         last_seq = self._pages.last_seq()
@@ -264,39 +298,52 @@ class Link:
             bucket=self._bucket,
             refusals=self._refusals,
             bodies=self._bodies,
+            others_in_flight=lambda: self._posting.in_flight,
         )
         self._confirming.begin(self._drain)
-        self._silent_since_s = now_s
-        self._status_turns.connected(now_s)
 
-    # ------------------------------------------------------------------------ one connection
+    def _go_on(self, session: Session, now_s: float) -> None:
+        if not self._is_accepted:
+            self._is_accepted, self._look_at_s = True, now_s
+            self._patience.begin(now_s)
+            self._posting.begin(session, now_s)
+        self._note_acknowledgements(session, self._drain)
+        self._posting.hear(session, now_s)
+        if self._drain is None:
+            self._begin_draining(session, now_s)
+        drain = self._drain
+        if drain is None:
+            self._posting.fill_alone(session, now_s)
+        else:
+            self._confirming.hear(session, drain)
+            self._fill(session, drain, now_s)
+            through = self._confirming.rewind_to(drain, now_s)
+            if through is not None:
+                self._rewind(drain, through)
+        self._check_progress(drain, now_s)
 
-    def _go_on(self, session: Session, drain: Drain) -> None:
-        self._note_acknowledgements(drain)
-        self._confirming.hear(session, drain)
-        now_s = self._clock()
-        if self._status_turns.is_due(now_s):
-            self._post_status(drain, now_s)
-        drain.fill(now_s)
+    def _fill(self, session: Session, drain: Drain, now_s: float) -> None:
+        drain.fill(now_s, lambda most: self._posting.fill(session, most, now_s))
         if drain.is_due():
             self._settle(drain)
             drain.fill(now_s)
-        through = self._confirming.rewind_to(drain, now_s)
-        if through is not None:
-            self._rewind(drain, through)
-        self._check_progress(drain, now_s)
 
-    def _note_acknowledgements(self, drain: Drain) -> None:
-        before = drain.sent
+    def _note_acknowledgements(self, session: Session, drain: Drain | None) -> None:
+        acked = session.take_acked()
+        if not acked:
+            return
+        now_s = self._clock()
+        before = drain.sent if drain is not None else 0
         try:
-            drain.note_acknowledgements(self._clock())
-        except RefusedError:
-            self._status_turns.ended(drain, self._clock())
-            raise
+            try:
+                self._posting.note_acknowledgements(acked, now_s)
+            finally:  # both are to know, also where both were refused
+                if drain is not None:
+                    drain.note_acknowledgements(acked, now_s)
         finally:
-            if drain.sent > before:
-                self._status_turns.taken += drain.sent - before
-                self._silent_since_s = self._clock()
+            self._patience.heard(now_s)
+            if drain is not None and drain.sent > before:
+                self._status.taken += drain.sent - before
                 self._prove()
 
     def _rewind(self, drain: Drain, through: int) -> None:
@@ -310,19 +357,21 @@ class Link:
             return
         self._resent += progress.acknowledged - through
         self._drain = None  # whose progress is no longer the one
-        raise _RewindError("everything above the watermark goes out again")
+        raise _AnewError("everything above the watermark goes out again")
 
-    def _check_progress(self, drain: Drain, now_s: float) -> None:
-        if self._accepted_at_s is not None and now_s >= self._accepted_at_s + _PROVEN_AFTER_S:
+    def _check_progress(self, drain: Drain | None, now_s: float) -> None:
+        in_flight = self._posting.in_flight + (drain.in_flight if drain is not None else 0)
+        if self._patience.check(in_flight, now_s):
             self._prove()
-        if drain.in_flight == 0:
-            self._silent_since_s = now_s
-        elif now_s - self._silent_since_s >= self._ack_timeout_s:
-            raise SessionError(f"no acknowledgement for {self._ack_timeout_s} s")
+        if now_s >= self._renewed_at_s:
+            self._renewed_at_s = now_s + _TICK_S
+            if self._is_renewed():
+                _LOG.info("new certificates: connecting with them")
+                raise _AnewError("new certificates")
 
     def _prove(self) -> None:
         self._backoff.reset()
-        self._line_log.recovered("the line to the broker holds again")
+        self._line_log.recovered()
 
     def _settle(self, drain: Drain) -> bool:
         progress = drain.progress()
@@ -336,22 +385,15 @@ class Link:
         self._store_log.recovered("the progress can be stored again")
         return True
 
-    def _post_status(self, drain: Drain, now_s: float) -> None:
-        self._status_turns.tried(now_s)
+    def _figures(self, now_s: float) -> tuple[Progress, Counts] | None:
+        """Return what the status tells."""
+        drain = self._drain
+        if drain is None:
+            return None
         counts = Counts(
             set_apart=tuple(self._store.set_apart),
             resent=self._resent,
             paused=tuple(self._refusals.paused(now_s)),
-            sent_rate=self._status_turns.rate(now_s),
+            sent_rate=self._status.rate(now_s),
         )
-        body = status_body(self._journal, drain.progress(), counts)
-        if body is not None:
-            self._status_turns.published(now_s)
-            drain.post_status(status_topic(self._site, self._gate), body)
-
-
-def _wake_pair() -> tuple[socket.socket, socket.socket]:
-    reader, writer = socket.socketpair()
-    reader.settimeout(0.0)
-    writer.settimeout(0.0)
-    return reader, writer
+        return drain.progress(), counts

@@ -6,54 +6,52 @@ lives for one connection, the journal remains the only memory, and the `Link` ke
 paho starts no thread here: the `Link` calls in when the socket is ready.
 """
 
-import socket
+import ssl
 import time
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Literal
 
-from paho.mqtt.client import (
-    Client,
-    ConnectFlags,
-    DisconnectFlags,
-    MQTTMessage,
-    error_string,
-)
+from paho.mqtt.client import error_string
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
-from paho.mqtt.reasoncodes import ReasonCode
 
 from gatepost_services.contract.events import CONTENT_TYPE
+from gatepost_services.uplink import tcp
 from gatepost_services.uplink.client import (
-    MOST_INCOMING_BYTES,
-    MOST_MESSAGES,
     BufferedClient,
+    Heard,
     PackedOnce,
+    connect_properties,
+    disconnect_with_will,
+    post_properties,
+    subscribe_options,
+    will_properties,
 )
-from gatepost_services.uplink.line import SessionError
+from gatepost_services.uplink.desk import Post
+from gatepost_services.uplink.line import Incoming, SessionError
+from gatepost_services.uplink.tls import explain
 
 Protocol = Literal["5", "3.1.1"]
-# MQTT 5.0, section 3.2.2.3.3: the value when the broker names none.
-_DEFAULT_RECEIVE_MAXIMUM = 65_535
 # MQTT 5.0, section 3.4.2.1: a success by its number, and yet the event is gone.
 _NO_MATCHING_SUBSCRIBERS = 0x10
 _AT_LEAST_ONCE = 1
 _OK = MQTTErrorCode.MQTT_ERR_SUCCESS
-_REFUSED = 0x80
-# The largest packet of the protocol: MQTT 5.0, section 2.1.4.
-_NO_LIMIT_BYTES = 268_435_455
 # A dead line is noticed after so many keepalives of silence: the ping goes out after the first.
 _SILENCE_KEEPALIVES = 1.4
 
 
 class MqttSession:
-    """A session with the broker at `host`:`port`: clean start, QoS 1, made for one connection.
+    """A session with the broker at `host`:`port`: QoS 1, made for one connection.
 
-    `hold_without_subscriber`: an event for which the broker says that nobody has subscribed counts
-    as not taken, so the journal keeps it until the centre is there (MQTT 5 only; 3.1.1 cannot say).
-    Durations in seconds. `clock` is monotonic. Use from one thread only.
+    `tls` returns the context of this connection; without it everything goes in the clear.
+    `session_expiry_s`: for so long the broker keeps what comes for us while we are away (MQTT 5
+    only; 0: it keeps nothing). What we have to send it never keeps: the journal does.
+    `will`: what the broker says in our name, retained, once we have been lost for `will_delay_s`
+    (MQTT 3.1.1: at once). `hold_without_subscriber`: an event for which the broker says that nobody
+    has subscribed counts as not taken, so the journal keeps it until the centre is there (MQTT 5
+    only; 3.1.1 cannot say). Durations in seconds. `clock` is monotonic. Use from one thread only.
 
     A line that is dead without a word, as mobile ones are, is noticed within 1.5 `keepalive_s` of
     the last byte from the broker, given a `tick` a second.
@@ -69,6 +67,10 @@ class MqttSession:
         port: int,
         client_id: str,
         protocol: Protocol = "5",
+        tls: Callable[[], ssl.SSLContext] | None = None,
+        session_expiry_s: int = 0,
+        will: Post | None = None,
+        will_delay_s: int = 0,
         keepalive_s: int = 30,
         connect_timeout_s: float = 5.0,
         hold_without_subscriber: bool = True,
@@ -77,43 +79,62 @@ class MqttSession:
         self._host = host
         self._port = port
         self._is_mqtt5 = protocol == "5"
+        self._tls = tls
+        self._session_expiry_s = session_expiry_s
         self._keepalive_s = keepalive_s
         self._connect_timeout_s = connect_timeout_s
         self._hold_without_subscriber = hold_without_subscriber
         self._clock = clock
         self._connect_by_s = 0.0
-        self._lost: str | None = None
-        self._is_connected = False
-        self._receive_maximum = _DEFAULT_RECEIVE_MAXIMUM
-        self._maximum_packet_bytes = _NO_LIMIT_BYTES
         self._heard_at_s = 0.0
-        self._acked: list[tuple[int, int]] = []
-        self._messages: deque[tuple[str, bytes]] = deque(maxlen=MOST_MESSAGES)
-        self._refused_subscriptions = 0
         self._properties: PackedOnce | None = None
         if self._is_mqtt5:
             self._properties = PackedOnce(PacketTypes.PUBLISH, CONTENT_TYPE)
         self._client = self._new_client(client_id)
+        self._heard = Heard(self._client, keepalive_s)
+        if will is not None:
+            about = will_properties(will, will_delay_s) if self._is_mqtt5 else None
+            self._client.will_set(
+                will.topic, will.payload, _AT_LEAST_ONCE, retain=True, properties=about
+            )
+
+    @property
+    def _lost(self) -> str | None:
+        return self._heard.lost
+
+    @_lost.setter
+    def _lost(self, why: str | None) -> None:
+        self._heard.lost = why
 
     @property
     def connected(self) -> bool:
         """Whether the broker has accepted the connection and it still stands."""
-        return self._is_connected and self._lost is None
+        return self._heard.is_connected and self._lost is None
 
     @property
     def receive_maximum(self) -> int:
         """How many unacknowledged events the broker takes; known once `connected`."""
-        return self._receive_maximum
+        return self._heard.receive_maximum
 
     @property
     def maximum_packet_bytes(self) -> int:
         """The largest packet that the broker takes; known once `connected`."""
-        return self._maximum_packet_bytes
+        return self._heard.maximum_packet_bytes
 
     @property
-    def is_subscription_refused(self) -> bool:
-        """Whether the broker has refused one of our subscriptions."""
-        return self._refused_subscriptions > 0
+    def refused_topics(self) -> Mapping[str, int]:
+        """Which subscriptions the broker has refused, and with what reason code of MQTT 5."""
+        return self._heard.refused
+
+    @property
+    def unanswered_topics(self) -> tuple[str, ...]:
+        """For which subscriptions the broker has not answered yet, in the order of `subscribe`."""
+        return tuple(self._heard.subscribing.values())
+
+    @property
+    def has_unread(self) -> bool:
+        """Whether something received waits that the socket does not show: call `on_readable`."""
+        return self._lost is None and self._client.has_unread
 
     def packet_bytes(self, topic: str, payload: bytes) -> int:
         """Return how large the packet of an event is at the most."""
@@ -125,29 +146,34 @@ class MqttSession:
     def connect(self) -> None:
         """Open the connection and send CONNECT; `connected` turns true at a later `on_readable`.
 
-        Blocks for the name look-up and at most `connect_timeout_s` for each address of the host.
+        Blocks for the name look-up, at most `connect_timeout_s` for each address of the host, and
+        as long again for the handshake of TLS.
 
         Raises:
-            SessionError: nobody there.
+            SessionError: nobody there, or somebody else, or the files of TLS are no good.
         """
         self._connect_by_s = self._clock() + self._connect_timeout_s
-        if self._is_mqtt5:
-            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-            properties.MaximumPacketSize = MOST_INCOMING_BYTES
-            self._run(
-                lambda: self._client.connect(
-                    self._host,
-                    self._port,
-                    self._keepalive_s,
-                    clean_start=True,
-                    properties=properties,
-                )
-            )
-        else:
-            self._run(lambda: self._client.connect(self._host, self._port, self._keepalive_s))
+        if self._tls is not None:
+            try:
+                self._client.tls_set_context(self._tls())
+            except OSError as error:  # TlsError: which file, and what to do
+                self._lost = str(error)
+                raise self._error() from error
+        self._run(self._connect)
         self._heard_at_s = self._clock()
-        self._set_tcp_options()
+        tcp.set_options(self._client.socket(), self._keepalive_s)
         self.flush()
+
+    def _connect(self) -> MQTTErrorCode:
+        if not self._is_mqtt5:
+            return self._client.connect(self._host, self._port, self._keepalive_s)
+        return self._client.connect(
+            self._host,
+            self._port,
+            self._keepalive_s,
+            clean_start=self._session_expiry_s == 0,
+            properties=connect_properties(self._session_expiry_s),
+        )
 
     def fileno(self) -> int:
         """Return the socket's descriptor.
@@ -162,7 +188,7 @@ class MqttSession:
 
     def wants_write(self) -> bool:
         """Whether bytes wait for room in the socket's buffer."""
-        return self._client.want_write() or self._client.has_unsent
+        return self._client.want_write() or self._client.wants_write
 
     def on_readable(self) -> None:
         """Take what the broker sent. Never blocks.
@@ -175,7 +201,7 @@ class MqttSession:
         self._lost = self._client.excess()
         if self._lost is not None:
             raise self._error()
-        self._set_quick_ack()
+        tcp.set_quick_ack(self._client.socket())
 
     def on_writable(self) -> None:
         """Send what waited for room. Never blocks.
@@ -183,6 +209,8 @@ class MqttSession:
         Raises:
             SessionError: the connection is lost.
         """
+        if self._client.reads_when_writable:
+            self.on_readable()
         self.flush()
 
     def flush(self) -> None:
@@ -202,12 +230,12 @@ class MqttSession:
         """
         self._run(self._client.loop_misc)
         self.flush()
-        if not self._is_connected and self._clock() >= self._connect_by_s:
+        if not self._heard.is_connected and self._clock() >= self._connect_by_s:
             self._lost = f"no CONNACK within {self._connect_timeout_s} s"
             raise self._error()
         # paho by itself would wait for two keepalives.
         silence_s = self._clock() - self._heard_at_s
-        if self._is_connected and silence_s >= _SILENCE_KEEPALIVES * self._keepalive_s:
+        if self._heard.is_connected and silence_s >= _SILENCE_KEEPALIVES * self._heard.keepalive_s:
             self._lost = f"not a byte from it for {silence_s:.0f} s"
             raise self._error()
 
@@ -217,15 +245,31 @@ class MqttSession:
         Raises:
             SessionError: the connection is lost.
         """
-        self._run(lambda: self._client.subscribe(topic, qos=_AT_LEAST_ONCE)[0])
+        self._run(lambda: self._subscribe(topic))
 
-    def take_messages(self) -> list[tuple[str, bytes]]:
-        """Return topic and payload of what came since the last call: the last few of them."""
-        messages = list(self._messages)
-        self._messages.clear()
-        return messages
+    def _subscribe(self, topic: str) -> MQTTErrorCode:
+        if self._is_mqtt5:
+            code, mid = self._client.subscribe(topic, options=subscribe_options())
+        else:
+            code, mid = self._client.subscribe(topic, qos=_AT_LEAST_ONCE)
+        if mid is not None:
+            self._heard.subscribing[mid] = topic
+        return code
 
-    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> int:
+    def take_messages(self) -> list[Incoming]:
+        """Return what came since the last call. More is read only after that."""
+        return self._heard.take_messages()
+
+    def acknowledge(self, mid: int) -> None:
+        """Tell the broker that a message is dealt with. It goes out at the next `flush`.
+
+        Raises:
+            SessionError: the connection is lost, and the message comes again (MQTT 5).
+        """
+        if mid:
+            self._run(lambda: self._client.ack(mid, _AT_LEAST_ONCE))
+
+    def publish(self, topic: str, payload: bytes) -> int:
         """Send one event; return the number by which `take_acked` will name it. Never blocks.
 
         It goes out at the next `flush`.
@@ -233,10 +277,26 @@ class MqttSession:
         Raises:
             SessionError: the connection is lost; whether the event arrived is unknown.
         """
+        return self._send(topic, payload, self._properties)
+
+    def post(self, post: Post) -> int:
+        """Send what a desk says; return the number by which `take_acked` will name it.
+
+        Never blocks. MQTT 3.1.1 carries neither its correlation nor its expiry.
+
+        Raises:
+            SessionError: the connection is lost; whether the post arrived is unknown.
+        """
+        properties = post_properties(post) if self._is_mqtt5 else None
+        return self._send(post.topic, post.payload, properties, retain=post.is_retained)
+
+    def _send(
+        self, topic: str, payload: bytes, properties: Properties | None, *, retain: bool = False
+    ) -> int:
         if self._lost is not None:
             raise self._error()
         try:
-            info = self._client.publish(topic, payload, _AT_LEAST_ONCE, retain, self._properties)
+            info = self._client.publish(topic, payload, _AT_LEAST_ONCE, retain, properties)
         except Exception as error:
             raise self._stumbled(error) from error
         if info.rc != _OK:
@@ -251,17 +311,21 @@ class MqttSession:
         broker has dropped the event. MQTT 3.1.1 cannot say so. Works after the connection is lost,
         too.
         """
-        acked, self._acked = self._acked, []
-        return acked
+        acked = self._heard.take_acked()
+        if self._hold_without_subscriber:
+            return acked
+        return [(mid, 0 if code == _NO_MATCHING_SUBSCRIBERS else code) for mid, code in acked]
 
-    def close(self) -> None:
-        """Say goodbye (DISCONNECT) if there is somebody to say it to, and close. Never raises."""
+    def close(self, *, keeps_will: bool = False) -> None:
+        """Say goodbye (DISCONNECT) if there is somebody to say it to, and close. Never raises.
+
+        `keeps_will`: the will counts all the same, after its delay, unless we are back by then.
+        """
         client = self._client
-        client.on_connect = client.on_disconnect = client.on_publish = None
-        client.on_message = client.on_subscribe = None
-        if self.connected:
+        self._heard.stop()
+        if self.connected and (self._is_mqtt5 or not keeps_will):
             with suppress(OSError, ValueError):
-                client.disconnect()
+                client.disconnect(disconnect_with_will() if keeps_will else None)
                 client.loop_write()
         connection = client.socket()
         if connection is not None:
@@ -281,40 +345,14 @@ class MqttSession:
             protocol=MQTTProtocolVersion.MQTTv5 if self._is_mqtt5 else MQTTProtocolVersion.MQTTv311,
             # paho would else call connect again by itself, inside of loop_read.
             reconnect_on_failure=False,
+            # What came is acknowledged when it is dealt with, on disk where it must be kept.
+            manual_ack=True,
         )
         client.begin()
         client.connect_timeout = self._connect_timeout_s
         # No window of paho's own: it scans the whole window at each PUBACK, and ours is smaller.
         client.max_inflight_messages_set(0)
-        client.on_connect = self._on_connect
-        client.on_disconnect = self._on_disconnect
-        client.on_publish = self._on_publish
-        client.on_message = self._on_message
-        client.on_subscribe = self._on_subscribe
         return client
-
-    def _set_tcp_options(self) -> None:
-        connection = self._client.socket()
-        if not isinstance(connection, socket.socket):
-            return
-        with suppress(OSError):
-            # Events are single small packets; Nagle would hold them back for the broker's ACK.
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            # What the other side has not even received for so long, it will not: tcp(7), in ms.
-            # The default is some 15 minutes.
-            connection.setsockopt(
-                socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, self._keepalive_s * 1000
-            )
-        self._set_quick_ack()
-
-    def _set_quick_ack(self) -> None:
-        connection = self._client.socket()
-        if not isinstance(connection, socket.socket):
-            return
-        with suppress(OSError):
-            # A broker with Nagle on (mosquitto's default) holds its second PUBACK back for our
-            # ACK, which Linux delays: 2,200 events/s instead of 8,000. Not permanent: tcp(7).
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
     def _run(self, operation: Callable[[], MQTTErrorCode]) -> None:
         if self._lost is not None:
@@ -323,75 +361,21 @@ class MqttSession:
             code = operation()
         except Exception as error:
             raise self._stumbled(error) from error
-        if code != _OK and self._lost is None:
-            self._lost = error_string(code)
+        if code != _OK:
+            self._lost = (
+                self._of_tls(self._client.trouble) or self._heard.lost or error_string(code)
+            )
         if self._lost is not None:
             raise self._error()
 
     def _stumbled(self, error: Exception) -> SessionError:
         # Also what paho's parser stumbles over: a strange broker must not end the link.
-        self._lost = f"{type(error).__name__}: {error}"
+        trouble = error if isinstance(error, ssl.SSLError) else self._client.trouble
+        self._lost = self._of_tls(trouble) or self._heard.lost or f"{type(error).__name__}: {error}"
         return self._error()
+
+    def _of_tls(self, trouble: OSError | None) -> str | None:
+        return explain(trouble) if isinstance(trouble, ssl.SSLError) else None
 
     def _error(self) -> SessionError:
         return SessionError(f"broker {self._host}:{self._port}: {self._lost or 'not connected'}")
-
-    # paho calls these inside of loop_read, loop_write and loop_misc, and holds its lock: they only
-    # take notes.
-
-    def _on_connect(
-        self,
-        _client: Client,
-        _userdata: object,
-        _flags: ConnectFlags,
-        reason: ReasonCode,
-        properties: Properties | None,
-    ) -> None:
-        if reason.is_failure:
-            self._lost = f"refused the connection: {reason}"
-        elif getattr(properties, "MaximumQoS", _AT_LEAST_ONCE) < _AT_LEAST_ONCE:
-            self._lost = "takes no QoS 1; use a broker that acknowledges"
-        else:
-            self._is_connected = True
-            self._receive_maximum = getattr(properties, "ReceiveMaximum", _DEFAULT_RECEIVE_MAXIMUM)
-            self._keepalive_s = getattr(properties, "ServerKeepAlive", self._keepalive_s)
-            self._maximum_packet_bytes = getattr(properties, "MaximumPacketSize", _NO_LIMIT_BYTES)
-
-    def _on_disconnect(
-        self,
-        _client: Client,
-        _userdata: object,
-        flags: DisconnectFlags,
-        reason: ReasonCode,
-        _properties: Properties | None,
-    ) -> None:
-        who = "the broker ended it" if flags.is_disconnect_packet_from_server else "connection lost"
-        self._lost = self._lost or f"{who}: {reason}"
-
-    def _on_publish(
-        self,
-        _client: Client,
-        _userdata: object,
-        mid: int,
-        reason: ReasonCode,
-        _properties: Properties,
-    ) -> None:
-        code = reason.value
-        if code < _REFUSED and not (
-            self._hold_without_subscriber and code == _NO_MATCHING_SUBSCRIBERS
-        ):
-            code = 0
-        self._acked.append((mid, code))
-
-    def _on_subscribe(
-        self,
-        _client: Client,
-        _userdata: object,
-        _mid: int,
-        reasons: list[ReasonCode],
-        _properties: Properties | None,
-    ) -> None:
-        self._refused_subscriptions += sum(reason.value >= _REFUSED for reason in reasons)
-
-    def _on_message(self, _client: Client, _userdata: object, message: MQTTMessage) -> None:
-        self._messages.append((message.topic, bytes(message.payload)))
