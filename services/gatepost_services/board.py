@@ -24,10 +24,10 @@ class Board:
         self._log = EdgeLog(_LOG)
         self._pinned: dict[str, bytes] = {}
 
-    def pin(self, name: str, content: bytes) -> None:
-        """Replace a text, if it is another one. Never raises."""
+    def pin(self, name: str, content: bytes) -> bool:
+        """Replace a text, if it is another one; return whether it stands there. Never raises."""
         if self._pinned.get(name) == content:
-            return
+            return True
         fresh = self._path / f".{name}.new"
         try:
             self._path.mkdir(exist_ok=True)
@@ -35,9 +35,10 @@ class Board:
             fresh.replace(self._path / name)
         except OSError as error:
             self._log.failed("%s: cannot be written: %s", self._path, error.strerror)
-            return
+            return False
         self._log.recovered("%s can be written again", self._path)
         self._pinned[name] = content
+        return True
 
 
 class BoardReader:

@@ -9,7 +9,7 @@ import logging
 import secrets
 import sqlite3
 from pathlib import Path
-from typing import Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from gatepost_services.sqlite_file import Kind, SqliteWriter, set_aside
 from gatepost_services.sqlite_reader import SqliteReader
@@ -19,6 +19,14 @@ _LOG = logging.getLogger(__name__)
 SCHEMA_VERSION = 1
 APPLICATION_ID = 0x4750494E  # "GPIN"
 MOST_WAITING = 200
+# More of a letter is not read: no signed text is longer.
+MOST_CONTENT = 16 * 1024
+_MOST_KIND = 16
+_MOST_EPOCH = 64
+# A question takes some hundred steps of SQLite's machine. The link's process can be reached from
+# the network: whatever it writes must not keep the gate waiting.
+_STEPS, _MOST_STEPS = 10_000, 10
+_WAIT_S = 0.05
 _EPOCH_BYTES = 8
 _TABLES = (
     "CREATE TABLE epoch (id BLOB NOT NULL) STRICT",
@@ -34,7 +42,12 @@ _TABLES = (
 )
 _EPOCH = "SELECT id FROM epoch"
 _PUT = "INSERT INTO letter (kind, content, respond_to, correlation) VALUES (?, ?, ?, ?)"
-_AFTER = "SELECT number, kind, content FROM letter WHERE number > ? ORDER BY number LIMIT ?"
+_AFTER = """
+    SELECT number, substr(kind, 1, ?), substr(content, 1, ?)
+    FROM letter WHERE number > ? ORDER BY number LIMIT ?
+"""
+_BEGIN_OF_EPOCH = "SELECT substr(id, 1, ?) FROM epoch LIMIT 1"
+_TABLE_NAMES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name IN ('epoch', 'letter')"
 _SENDER = "SELECT respond_to, correlation FROM letter WHERE number = ?"
 
 LetterKind = Literal["command", "desired"]
@@ -161,7 +174,9 @@ class InboxReader(SqliteReader):
     """The gate's side: needs no more than to read."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path, _KIND, remedy="see that the link runs (gatepost uplink)")
+        remedy = "see that the link runs (gatepost uplink)"
+        super().__init__(path, _KIND, remedy=remedy, busy_timeout_s=_WAIT_S)
+        self._steps = 0
 
     def after(self, epoch: bytes, number: int, most: int) -> list[Letter]:
         """Return the next letters after a number of an epoch; of another epoch, its first.
@@ -171,8 +186,35 @@ class InboxReader(SqliteReader):
         """
 
         def question(connection: sqlite3.Connection) -> list[Letter]:
-            (now,) = connection.execute(_EPOCH).fetchone()
+            self._steps = 0
+            if len(connection.execute(_TABLE_NAMES).fetchall()) != 2:  # noqa: PLR2004 - both
+                raise _DamagedError(f"{self._path}: its tables are none of ours")
+            (now,) = connection.execute(_BEGIN_OF_EPOCH, (_MOST_EPOCH + 1,)).fetchone()
+            if not isinstance(now, bytes) or not 0 < len(now) <= _MOST_EPOCH:
+                raise _DamagedError(f"{self._path}: its epoch is none of ours")
             begin = number if now == epoch else 0
-            return [Letter(now, *row) for row in connection.execute(_AFTER, (begin, most))]
+            sizes = _MOST_KIND, MOST_CONTENT + 1
+            rows = connection.execute(_AFTER, (*sizes, begin, most)).fetchall()
+            if not all(_is_ours(row, begin) for row in rows):
+                raise _DamagedError(f"{self._path}: a letter in it is none of ours")
+            return [Letter(now, *row) for row in rows]
 
         return self._ask(question)
+
+    def _open(self, mode: str) -> sqlite3.Connection:
+        connection = super()._open(mode)
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.set_progress_handler(self._is_enough, _STEPS)
+        return connection
+
+    def _is_enough(self) -> bool:
+        self._steps += 1
+        return self._steps > _MOST_STEPS
+
+
+def _is_ours(row: tuple[Any, ...], begin: int) -> bool:
+    """Return whether a letter has the types that it should: the file is another process's."""
+    number, kind, content = row
+    if not isinstance(number, int) or number <= begin:
+        return False
+    return isinstance(kind, str) and isinstance(content, bytes)

@@ -129,7 +129,11 @@ def told(tmp_path: Path) -> list[str]:
     with JournalReader(tmp_path / "gate" / "journal.db") as journal:
         events = [decode(record.body) for record in journal.read(0, 100).records]
     types = [event.type.removeprefix("gatepost.") for event in events]
-    return [type_ for type_ in types if not type_.startswith(("fault.", "controller.overrun"))]
+    return [
+        type_
+        for type_ in types
+        if not type_.startswith(("fault.", "controller.overrun", "clock.", "config.", "health."))
+    ]
 
 
 def assert_claimed_low_first(supervisor: Supervisor) -> None:

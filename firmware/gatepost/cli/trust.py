@@ -31,12 +31,22 @@ from gatepost_services.state_file import StateFileError, read_state, write_state
 _Hex = Annotated[str, Meta(pattern=r"^([0-9a-f]{2})+\Z")]
 _Instant = Annotated[datetime, Meta(tz=True)]
 _HOUR = timedelta(hours=1)
+_Word = Literal[
+    "pass",
+    "hcert",
+    "test",
+    "vaccination",
+    "recovery",
+    "operator",
+    "administrator",
+    "auditor",
+]
 
 
 class _Key(Struct, frozen=True, forbid_unknown_fields=True):
     """A key in the file that a list is made from: by `public` (Ed25519) or by `spki` (base64)."""
 
-    use: list[Literal["pass", "hcert", "test", "vaccination", "recovery"]]
+    use: list[_Word]
     not_before: _Instant
     not_after: _Instant
     public: _Hex | None = None

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from gatepost.core.events import Command, Json, LaneEvent, Record
+from gatepost.core.events import Command, Json, LaneEvent, Record, Verb
 from gatepost.core.states import State
 from gatepost.gate.parts import Asked, Errand, Surroundings
 from gatepost.gate.recorder import Recorder
@@ -11,6 +11,7 @@ from gatepost_hal.ports import Clock
 # A command is obeyed now, or not at all (S7).
 _COMMAND_S = 1.0
 _NO_RECORD = "no_record"
+_RELEASED = State.RELEASED.name.lower()
 _AT_REST = {state.name.lower() for state in (State.IDLE, State.LOCKED, State.CLOSED)}
 
 
@@ -64,7 +65,13 @@ class Clerk:
             answer = {"done": False, "why": _NO_RECORD} if not told else {}
             for record in told:
                 answer |= {"done": record.type == "command.obeyed", **record.data}
+            if answer["done"] and not self._is_so(asked.verb):
+                answer |= {"done": False, "why": _NO_RECORD}
         asked.answer({**answer, **self._status()})
+
+    def _is_so(self, verb: Verb) -> bool:
+        """Return whether it came to be: nobody is let in whose record is not on the disk (S5)."""
+        return verb is not Verb.RELEASE_ENTRY or self._status()["state"] == _RELEASED
 
     def _run(self, asked: Asked, errand: Errand) -> dict[str, Json]:
         """Record it first (S5), then do it; one that fails is recorded as refused after all."""

@@ -54,6 +54,8 @@ _FOUND_S = 0.5
 _FREE_WAYS = (State.FIRE, State.EMERGENCY)
 # Urgent inputs go before whatever else came, for that may have to wait for the disk.
 _URGENT = (InputName.FIRE, InputName.EMERGENCY)
+# Of a clock that knows the date.
+_TRUSTED = ("ntp", "rtc")
 # Who went through, and which way: what anti-passback is about. Where the turnstile tells nothing,
 # the release counts.
 _WALKED = ("passage.entered", "passage.left", "passage.unconfirmed")
@@ -301,11 +303,15 @@ class Gate:
 
     def _check_sensor(self, now_s: float) -> None:
         """Tell what is wrong with the thermometer, and what no longer is; the lane must know."""
-        standing = self._sensing.standing(now_s, self._hardware.clock.utc_s())
+        standing = self._sensing.standing(now_s, self._trusted_utc_s())
         for fault in SENSOR_FAULTS:
             self._told_of(fault, standing.get(fault))
         if self._sensing.distrust is not self.lane.distrust:
             self._feed(SensorTrust(now_s, self._sensing.distrust))
+
+    def _trusted_utc_s(self) -> float | None:
+        clock = self._hardware.clock
+        return clock.utc_s() if clock.utc_quality() in _TRUSTED else None
 
     def _adopt_sensor(self, now_s: float) -> None:
         """Tell which thermometer answers, when that is another one than before."""

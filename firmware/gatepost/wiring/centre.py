@@ -2,9 +2,9 @@
 
 import os
 import signal
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import NamedTuple
 
 from gatepost import __version__
@@ -12,6 +12,7 @@ from gatepost.core.events import Json, Record
 from gatepost.core.faults import Fault
 from gatepost.gate import Asked, Hardware
 from gatepost.wiring.documents import Documents
+from gatepost.wiring.erasing import Erasing
 from gatepost.wiring.notices import Notices
 from gatepost.wiring.remote import Errands, Remote
 from gatepost_config.settings import Settings
@@ -21,8 +22,6 @@ from gatepost_services.credentials.keys import KeysById, by_id
 from gatepost_services.credentials.signing import key_of_hex
 from gatepost_services.credentials.trust import TrustFile
 from gatepost_services.inbox import InboxReader
-from gatepost_services.roster import RosterError, RosterKey
-from gatepost_services.roster.writer import RosterWriter
 
 # Three long tones: heard across a street, and like no other signal of the lane.
 _IDENTIFY_S = (1.0, 0.5, 1.0, 0.5, 1.0)
@@ -48,13 +47,15 @@ def centre(
         memory = CommandMemory.open(settings.paths.commands)
     except CommandMemoryError as error:
         problem = str(error)
+    erasing = Erasing(settings.paths, hardware.clock)
+    closing.callback(erasing.close)
     remote = Remote(
         source,
         hardware.clock,
         keys=_keys(settings),
         memory=memory,
         inbox=InboxReader(settings.paths.inbox),
-        errands=_errands(settings, hardware),
+        errands=Errands(partial(_identify, hardware), _restart, erasing.begin),
         documents=documents,
         problem=problem,
     )
@@ -69,7 +70,7 @@ def centre(
     closing.callback(notices.close)
     return Centre(
         remote.asked,
-        lambda: [*remote.news(), *documents.poll()],
+        lambda: [*remote.news(), *documents.poll(), *erasing.news()],
         lambda: {**remote.faults(), **documents.faults()},
         notices.report,
     )
@@ -90,22 +91,10 @@ def _keys(settings: Settings) -> Callable[[], KeysById]:
     return keys
 
 
-def _errands(settings: Settings, hardware: Hardware) -> Errands:
-    def identify() -> None:
-        hardware.buzzer.play(_IDENTIFY_S)
+def _identify(hardware: Hardware) -> None:
+    hardware.buzzer.play(_IDENTIFY_S)
 
-    def restart() -> None:
-        # As the service manager stops it: in good order. The unit starts it again.
-        os.kill(os.getpid(), signal.SIGTERM)
 
-    def erase(subject: str) -> str | None:
-        """Remove somebody from the roster. What else the gate keeps of them goes by itself."""
-        try:
-            key = RosterKey.load(settings.paths.roster_key)
-            with RosterWriter.open(settings.paths.roster, key) as writer:
-                writer.erase(subject, int(time.time()))
-        except RosterError as error:
-            return str(error)
-        return None
-
-    return Errands(identify, restart, erase)
+def _restart() -> None:
+    # As the service manager stops it: in good order. The unit starts it again.
+    os.kill(os.getpid(), signal.SIGTERM)

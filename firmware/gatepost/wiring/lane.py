@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from gatepost.core.faults import Fault
 from gatepost.core.regime import Regime
@@ -16,8 +17,12 @@ from gatepost.core.visit import Order, PassageSignal, Policy, under
 from gatepost.gate import Gate, Hardware, Surroundings
 from gatepost.gate.parts import LedgerBook
 from gatepost.wiring import thermometer
+from gatepost.wiring.centre import centre
+from gatepost.wiring.clock_watch import gate_clock
 from gatepost.wiring.credentials import brings, credentials
 from gatepost.wiring.disinfection import Disinfection
+from gatepost.wiring.documents import Documents
+from gatepost.wiring.news import News
 from gatepost.wiring.no_ledgers import NoLedgers
 from gatepost.wiring.orders import Orders, StandingStore
 from gatepost.wiring.passes import Passes
@@ -26,6 +31,9 @@ from gatepost_config.settings import NOTHING, Settings
 from gatepost_hal.ports import Clock
 from gatepost_services.doorbell import Doorbell
 from gatepost_services.uplink.position import read_acknowledged
+
+if TYPE_CHECKING:
+    from gatepost.wiring.order_in_force import OrderInForce
 
 
 def policy(settings: Settings) -> Policy:
@@ -74,36 +82,47 @@ def gate(
     whoever is inside must get out.
     """
     with ExitStack() as closing:
-        log = event_log(settings, hardware.clock, boot_id, closing)
+        # Before the journal is opened: it is held against the newest event.
+        clock = gate_clock(settings, hardware.clock, boot_id)
+        hardware = hardware._replace(clock=clock)
+        log = event_log(settings, clock, boot_id, closing)
         doorbell = Doorbell(settings.paths.doorbell)
         closing.callback(doorbell.close)
-        passes = Passes(settings, hardware.clock, boot_id, closing)
-        orders = Orders(settings.paths.control, hardware.clock)
+        passes = Passes(settings, clock, boot_id, closing)
+        orders = Orders(settings.paths.control, clock)
         closing.callback(orders.close)
         store = StandingStore(settings.paths.standing)
         offsets = thermometer.OffsetStore(settings.paths.offset)
-        order = _order(settings, hardware.clock)
-        regime, _ = order()
-        disinfection = Disinfection(settings.paths.disinfection, hardware.clock, boot_id)
+        order = _order(settings, clock)
+        in_force = order.current if order else _no_order
+        documents = Documents(settings, clock, order)
+        closing.callback(documents.close)
+        server = centre(settings, hardware, documents, closing)
+        news = News(settings, clock, regime=in_force, outings=passes.take_outings)
+        regime, _ = in_force()
+        disinfection = Disinfection(settings.paths.disinfection, clock, boot_id)
         yield Gate(
             hardware,
             policy=under(policy(settings), regime),
-            sensing=Sensing(thermometer.setup(settings, offsets.load()), hardware.clock.now_s()),
+            sensing=Sensing(thermometer.setup(settings, offsets.load()), clock.now_s()),
             log=log,
             surroundings=Surroundings(
-                codes=credentials(settings, passes, hardware.clock, closing),
-                ledger=ledgers(settings, hardware.clock, boot_id),
+                codes=credentials(settings, passes, clock, closing),
+                ledger=ledgers(settings, clock, boot_id),
                 disinfection_due=disinfection.due,
                 disinfected=disinfection.done,
-                regime=order,
+                regime=in_force,
                 note_passage=passes.note,
                 forgive=passes.forgive,
-                asked=orders.asked,
+                asked=lambda: [*orders.asked(), *server.asked()],
+                news=lambda: (*news.due(), *server.news()),
+                faults=server.faults,
+                report=server.report,
                 acknowledged_seq=partial(read_acknowledged, settings.paths.acknowledged),
                 ring=doorbell.ring,
                 keep_offset=offsets.keep,
                 keep_standing=store.keep,
-                is_quiet=_quiet(settings.signals.quiet_hours, hardware.clock),
+                is_quiet=_quiet(settings.signals.quiet_hours, clock),
                 notify=notify,
             ),
             standing=store.load(),
@@ -128,14 +147,18 @@ def ledgers(settings: Settings, clock: Clock, boot_id: str) -> LedgerBook:
     )
 
 
-def _order(settings: Settings, clock: Clock) -> Callable[[], tuple[Regime | None, str | None]]:
-    """Return what says which order is in force."""
+def _order(settings: Settings, clock: Clock) -> "OrderInForce | None":
+    """Return what says which order is in force; None: none is set, and none is obeyed."""
     if not settings.regime.name:
-        return lambda: (None, None)
+        return None
     # Imported here because a gate without an order need not pay for reading one at every start.
     from gatepost.wiring.order_in_force import OrderInForce  # noqa: PLC0415
 
-    return OrderInForce(settings, clock).current
+    return OrderInForce(settings, clock)
+
+
+def _no_order() -> tuple[Regime | None, str | None]:
+    return None, None
 
 
 def _quiet(hours: str, clock: Clock) -> Callable[[], bool]:
@@ -145,6 +168,8 @@ def _quiet(hours: str, clock: Clock) -> Callable[[], bool]:
     begin, end = (int(text[:2]) * 60 + int(text[3:]) for text in hours.split("-"))
 
     def is_quiet() -> bool:
+        if clock.utc_quality() == "none":
+            return False  # nobody knows what time of day it is
         local = time.localtime(clock.utc_s())
         return is_within(local.tm_hour * 60 + local.tm_min, begin, end)
 

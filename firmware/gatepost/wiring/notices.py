@@ -16,7 +16,6 @@ from gatepost_hal.ports import Clock
 from gatepost_services.board import HEAD, REPORTED, Board
 from gatepost_services.commands.jws import Kind, sign
 from gatepost_services.credentials.signing import (
-    KeyFileError,
     PrivateKey,
     hex_of,
     kid_of,
@@ -90,8 +89,8 @@ class Notices:
             "time_quality": self._clock.utc_quality(),
         }
         text = sign(Kind.HEAD, msgspec.json.encode(said), key, kid_of(key.public_key()))
-        self._board.pin(HEAD, text)
-        self._head = head
+        if self._board.pin(HEAD, text):
+            self._head = head
 
 
 def _own_key(paths: Paths, log: EdgeLog) -> PrivateKey | None:
@@ -100,6 +99,6 @@ def _own_key(paths: Paths, log: EdgeLog) -> PrivateKey | None:
         if not paths.device_key.exists():
             write_key(paths.device_key, new_key())
         return read_key(paths.device_key)
-    except KeyFileError as error:
+    except OSError as error:  # a KeyFileError, or of a folder that must not be entered
         log.failed("%s; the head of the journal is not signed", error)
         return None

@@ -6,7 +6,7 @@ it noted in the gate's own file, before anything moves (S7). The same letter twi
 twice and obeyed once; one that was cut off in the middle answers `interrupted`.
 """
 
-import logging
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
@@ -26,10 +26,12 @@ from gatepost_services.commands.command import (
     ServerVerb,
 )
 from gatepost_services.commands.judge import (
+    EXP_HAS_PASSED,
     Authentic,
     Refused,
     Why,
     authenticate,
+    is_over,
     objection,
     read_command,
 )
@@ -38,10 +40,14 @@ from gatepost_services.commands.memory import Case, CommandMemory, CommandMemory
 from gatepost_services.credentials.keys import KeysById
 from gatepost_services.inbox import InboxError, InboxReader, Letter
 
-_log = logging.getLogger(__name__)
 _LOOK_S = 0.25
-# Of letters that no key of the site signed, one record a minute: they cost their sender little.
+_AGAIN_S = 5.0
+# An inbox that cannot be read is told when it could not be so often: the link may just begin it.
+_MOST_FAILURES = 3
+# Of letters that whoever reaches the broker can send again and again, one record a minute and
+# reason.
 _QUIET_S = 60.0
+_NOT_AUTHENTIC = "not_authentic"
 _LANE_VERBS = {
     ServerVerb.RELEASE_ENTRY: Verb.RELEASE_ENTRY,
     ServerVerb.RELEASE_EXIT: Verb.RELEASE_EXIT,
@@ -56,7 +62,7 @@ class Desk(Protocol):
     """Who takes what a server wants the gate's documents to be, once the signature is good."""
 
     def offer(self, payload: bytes) -> str | None:
-        """Take it; return why not, if so."""
+        """Take it; return a word that says why not, if so. What becomes of it is reported."""
         ...
 
 
@@ -99,9 +105,10 @@ class Remote:
         self._documents = documents
         self._look_at_s = clock.now_s()
         self._problem = problem
+        self._failures = 0
         self._news: list[Record] = []
-        self._unsigned = 0
-        self._quiet_until_s: float | None = None
+        self._counted: Counter[str] = Counter()
+        self._quiet_until_s: dict[str, float] = {}
 
     def asked(self) -> Sequence[Asked]:
         """Return the next command that counts, if there is one; the others are answered here."""
@@ -112,7 +119,10 @@ class Remote:
             if letter is None:
                 return ()
             found = self._judged(self._memory, letter)
-        except (InboxError, CommandMemoryError) as error:
+        except InboxError as error:
+            self._miss(error)
+            return ()
+        except CommandMemoryError as error:
             self._fail(error)
             return ()
         return () if found is None else (found,)
@@ -120,10 +130,10 @@ class Remote:
     def news(self) -> Sequence[Record]:
         """Return what is to be recorded of letters that were not obeyed."""
         now_s = self._clock.now_s()
-        if self._unsigned and (self._quiet_until_s is None or now_s >= self._quiet_until_s):
-            data: dict[str, Json] = {"why": "not_authentic", "count": self._unsigned}
+        for why in [w for w in self._counted if now_s >= self._quiet_until_s.get(w, now_s)]:
+            data: dict[str, Json] = {"why": why, "count": self._counted.pop(why)}
             self._news.append(Record("command.refused", now_s, data))
-            self._unsigned, self._quiet_until_s = 0, now_s + _QUIET_S
+            self._quiet_until_s[why] = now_s + _QUIET_S
         news, self._news = self._news, []
         return news
 
@@ -144,7 +154,7 @@ class Remote:
         if memory.since_s is None and now is not None:
             memory.begin_to_remember(now.timestamp())
         letters = self._inbox.after(*memory.place, 1)
-        self._problem = None
+        self._problem, self._failures = None, 0
         if not letters:
             self._look_at_s = self._clock.now_s() + _LOOK_S
             return None
@@ -156,16 +166,16 @@ class Remote:
         kind = Kind.DESIRED if letter.kind == "desired" else Kind.COMMAND
         authentic = authenticate(letter.content, kind, self._keys(), now)
         if isinstance(authentic, Refused):
-            self._unsigned += 1
             memory.end(letter, None, _refusal(authentic))
+            self._counted[_NOT_AUTHENTIC] += 1
             return None
         if kind is Kind.DESIRED:
             self._desired(memory, letter, authentic)
             return None
         command = read_command(authentic, self._source)
         if isinstance(command, Refused):
-            self._tell(command)
             memory.end(letter, None, _refusal(command))
+            self._counted[command.why.value] += 1
             return None
         noted = memory.noted(command.jti)
         if noted is not None:
@@ -182,11 +192,21 @@ class Remote:
         case = Case(command.jti, authentic.digest, kid, command.counter)
         if against is not None:
             refused = Refused(*against, command, kid, is_authentic=True)
-            self._tell(refused)
             memory.refuse(letter, case, _refusal(refused))
+            self._tell(refused)
             return None
         memory.begin(case)
-        return self._asked(memory, letter, command)
+        return self._begun(memory, letter, command)
+
+    def _begun(self, memory: CommandMemory, letter: Letter, command: ServerCommand) -> Asked | None:
+        """Return a command that is noted, unless its time passed while the disk was slow."""
+        now = trusted_now(self._clock)
+        if now is None or not is_over(command, now):
+            return self._asked(memory, letter, command)
+        late = Refused(Why.EXPIRED, EXP_HAS_PASSED, command, is_authentic=True)
+        memory.end(letter, command.jti, _refusal(late))
+        self._tell(late)
+        return None
 
     def _answer_again(
         self,
@@ -198,7 +218,9 @@ class Remote:
     ) -> None:
         """Answer a command that is known: as it was, or that nobody saw its end."""
         if noted.digest != digest:
-            memory.end(letter, None, _body(command.jti, "refused", {"why": Why.ID_REUSED.value}))
+            why_not: dict[str, Json] = {"why": Why.ID_REUSED.value}
+            memory.end(letter, None, _body(command.jti, "refused", why_not, command.verb))
+            self._counted[Why.ID_REUSED.value] += 1
         elif noted.result is not None:
             memory.end(letter, None, noted.result)
         else:
@@ -245,10 +267,11 @@ class Remote:
 
     def _desired(self, memory: CommandMemory, letter: Letter, authentic: Authentic) -> None:
         if not authentic.roles & DOCUMENT_ROLES:
-            refused = Refused(Why.NOT_AUTHORISED, "documents are for an administrator", None)
-            self._tell(refused)
+            refused = Refused(Why.NOT_AUTHORISED, "documents are for an administrator")
             memory.end(letter, None, _refusal(refused))
+            self._counted[refused.why.value] += 1
             return
+        # Before it is noted: offered once more after a kill in between, it changes nothing.
         why_not = self._documents.offer(authentic.signed.payload)
         said: dict[str, Json] = {} if why_not is None else {"why": why_not}
         memory.end(letter, None, _body(None, "taken" if why_not is None else "refused", said))
@@ -265,10 +288,18 @@ class Remote:
             }
         self._news.append(Record("command.refused", self._clock.now_s(), data))
 
-    def _fail(self, error: Exception) -> None:
-        # What is not there is a link that never ran: nobody commands this gate.
+    def _miss(self, error: InboxError) -> None:
+        """Look again later; what is not there is a link that never ran: nobody commands here."""
+        self._look_at_s = self._clock.now_s() + _AGAIN_S
+        self._failures += 1
+        if isinstance(error.__cause__, FileNotFoundError):
+            self._problem, self._failures = None, 0
+        elif self._failures >= _MOST_FAILURES:
+            self._problem = str(error)
+
+    def _fail(self, error: CommandMemoryError) -> None:
         self._problem = str(error)
-        self._look_at_s = self._clock.now_s() + 20 * _LOOK_S
+        self._look_at_s = self._clock.now_s() + _AGAIN_S
 
     def _utc(self) -> str | None:
         now = trusted_now(self._clock)

@@ -12,6 +12,8 @@ from typing import Annotated, NamedTuple
 import msgspec
 from msgspec import Meta, Struct
 
+from gatepost_services.commands.members import are_unique
+
 # The longest window of a command that opens or shuts something: it is meant for now.
 MAX_WINDOW_S = 600
 # Of any other.
@@ -19,6 +21,7 @@ MAX_LONG_WINDOW_S = 7 * 86_400
 MOST_REPLAYED = 10_000
 ID_FORM = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _LAST_S = 253_402_300_799
+_MOST_QUOTED = 160
 _MAX_COUNTER = 2**53 - 1  # what every JSON reads exactly
 
 _Instant = Annotated[int, Meta(ge=0, le=_LAST_S)]
@@ -135,8 +138,11 @@ class ServerCommand(Struct, frozen=True, forbid_unknown_fields=True):
         """
         try:
             found = msgspec.json.decode(self.args, type=LAWS[self.verb].arguments)
-        except msgspec.DecodeError as error:
-            raise CommandFormError(f"args of {self.verb}: {error}") from None
+        except (
+            ValueError,
+            RecursionError,
+        ) as error:  # msgspec's own, and of bytes that are no text
+            raise CommandFormError(f"args of {self.verb}: {_plain(error)}") from None
         if isinstance(found, ReplayArguments) and not 0 <= found.last - found.first < MOST_REPLAYED:
             raise CommandFormError(f"args of replay: 1 to {MOST_REPLAYED} events at a time")
         assert isinstance(found, Arguments)  # noqa: S101 - for mypy
@@ -147,6 +153,11 @@ class CommandFormError(ValueError):
     """The payload is no command."""
 
 
+def _plain(error: Exception) -> str:
+    """Return an error's text, for logs and answers: it may quote what anybody sent."""
+    return str(error).encode("unicode_escape").decode("ascii")[:_MOST_QUOTED]
+
+
 def parse_command(payload: bytes) -> ServerCommand:
     """Return the command in a payload.
 
@@ -155,8 +166,10 @@ def parse_command(payload: bytes) -> ServerCommand:
     """
     try:
         command = msgspec.json.decode(payload, type=ServerCommand)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise CommandFormError(f"no command: {error}") from None
+    except (ValueError, RecursionError) as error:  # msgspec's own, and of bytes that are no text
+        raise CommandFormError(f"no command: {_plain(error)}") from None
+    if not are_unique(payload):
+        raise CommandFormError("no command: a member is named twice")
     command.arguments()
     if command.exp <= command.nbf:
         raise CommandFormError("no command: exp is not after nbf")

@@ -25,6 +25,7 @@ from gatepost_services.credentials.keys import TrustedKey
 
 # A server's clock may be so far ahead of the gate's.
 SKEW_S = 5
+EXP_HAS_PASSED = "exp has passed"
 
 
 class Why(StrEnum):
@@ -132,15 +133,18 @@ def objection(
     longest_s = MAX_WINDOW_S if law.is_timely else MAX_LONG_WINDOW_S
     if command.exp - command.nbf > longest_s:
         return Why.WINDOW_TOO_LONG, f"exp - nbf is over {longest_s} s"
-    if now_utc is None:
-        if law.is_timely:
-            return Why.CLOCK_UNTRUSTED, "the gate does not know the time; see its time server"
-        return None
-    now_s = now_utc.timestamp()
-    if command.nbf > now_s + SKEW_S:
+    if now_utc is None and law.is_timely:
+        return Why.CLOCK_UNTRUSTED, "the gate does not know the time; see its time server"
+    if now_utc is not None and command.nbf > now_utc.timestamp() + SKEW_S:
         return Why.NOT_YET_VALID, "nbf is ahead of the gate's clock"
-    if command.exp <= now_s:
-        return Why.EXPIRED, "exp has passed"
-    if law.is_timely and (known_since_s is None or command.nbf < known_since_s):
+    if now_utc is not None and is_over(command, now_utc):
+        return Why.EXPIRED, EXP_HAS_PASSED
+    # Also of those that need no clock: what was obeyed before the memory was lost may come again.
+    if known_since_s is None or command.nbf < known_since_s:
         return Why.NO_MEMORY, "from before this gate began to remember what it obeyed"
     return None
+
+
+def is_over(command: ServerCommand, now_utc: datetime) -> bool:
+    """Return whether the time of a command has passed: at `exp` it has."""
+    return command.exp <= now_utc.timestamp()

@@ -15,6 +15,8 @@ import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from gatepost_services.commands.members import are_unique
+
 MOST_BYTES = 12 * 1024
 _SIGNATURE_BYTES = 64
 _MOST_KID_DIGITS = 128
@@ -60,10 +62,13 @@ def parse(data: bytes) -> Signed:
     if len(parts) != 3:  # noqa: PLR2004 - as the module says
         raise JwsError("not three parts with dots between")
     try:
-        header = msgspec.json.decode(_decoded(parts[0]), type=_Header)
+        text = _decoded(parts[0])
+        header = msgspec.json.decode(text, type=_Header)
         kind = Kind(header.typ)
-    except (msgspec.DecodeError, ValueError) as error:
+    except (ValueError, RecursionError) as error:  # msgspec's own, and of bytes that are no text
         raise JwsError(f"its header is none of ours ({type(error).__name__})") from None
+    if not are_unique(text):
+        raise JwsError("its header names a member twice")
     if header.alg != "EdDSA":
         raise JwsError('its algorithm is not "EdDSA"')
     signature = _decoded(parts[2])

@@ -6,6 +6,7 @@ once (S7); one whose end nobody saw answers `interrupted`, and is not tried agai
 """
 
 import logging
+import secrets
 import sqlite3
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -21,6 +22,7 @@ APPLICATION_ID = 0x4750434D  # "GPCM"
 # As many results are kept for whoever asks again, and answers for a link that is away.
 MOST_KEPT = 10_000
 _TABLES = (
+    "CREATE TABLE memory (id BLOB NOT NULL) STRICT",
     "CREATE TABLE inbox (epoch BLOB NOT NULL, number INTEGER NOT NULL, since_s INTEGER) STRICT",
     "CREATE TABLE counter (kid BLOB PRIMARY KEY, highest INTEGER NOT NULL) STRICT, WITHOUT ROWID",
     """
@@ -39,6 +41,10 @@ _TABLES = (
     ) STRICT
     """,
 )
+_EPOCH_BYTES = 8
+_EPOCH = "SELECT id FROM memory"
+_NAMES = "SELECT name FROM sqlite_master WHERE type = 'table'"
+_OURS = {"memory", "inbox", "counter", "command", "answer"}
 _PLACE = "SELECT epoch, number, since_s FROM inbox"
 _ANSWERS = "SELECT number, epoch, letter, body FROM answer WHERE number > ? ORDER BY number LIMIT ?"
 _PASS = """
@@ -143,9 +149,16 @@ class CommandMemory(SqliteWriter):
         return int(rows[0][0]) if rows else 0
 
     def begin_to_remember(self, now_s: float) -> None:
-        """Note the time from which on every command that is obeyed is remembered. Once."""
-        self._commit("write", "UPDATE inbox SET since_s = ? WHERE since_s IS NULL", (int(now_s),))
-        self.since_s = int(now_s)
+        """Note the time from which on every command that is obeyed is remembered. Once.
+
+        The second that has begun does not count: one of its commands may have been obeyed.
+
+        Raises:
+            CommandMemoryError: it is not noted.
+        """
+        since_s = int(now_s) + 1
+        self._commit("write", "UPDATE inbox SET since_s = ? WHERE since_s IS NULL", (since_s,))
+        (_, _, self.since_s) = self._read(_PLACE)[0]
 
     def begin(self, case: Case) -> None:
         """Note that a command is about to be obeyed. It is on the disk when this returns.
@@ -186,7 +199,9 @@ class CommandMemory(SqliteWriter):
     def _whole_place(self) -> tuple[bytes, int, int | None]:
         ((finding,),) = self._read("PRAGMA integrity_check(1)")
         rows = self._read(_PLACE)
-        if finding != "ok" or len(rows) != 1:
+        (names,) = zip(*self._read(_NAMES), strict=True)
+        is_whole = finding == "ok" and set(names) >= _OURS
+        if not is_whole or len(rows) != 1 or len(self._read(_EPOCH)) != 1:
             raise _DamagedError(f"{self._path}: damaged: {finding}")
         row: tuple[bytes, int, int | None] = rows[0]
         return row
@@ -194,6 +209,7 @@ class CommandMemory(SqliteWriter):
     def _fill(self, connection: sqlite3.Connection) -> None:
         for table in _TABLES:
             connection.execute(table)
+        connection.execute("INSERT INTO memory VALUES (?)", (secrets.token_bytes(_EPOCH_BYTES),))
         connection.execute("INSERT INTO inbox VALUES (?, 0, NULL)", (b"",))
 
 
@@ -227,6 +243,19 @@ class AnswerReader(SqliteReader):
 
         def question(connection: sqlite3.Connection) -> list[Answer]:
             return [Answer(*row) for row in connection.execute(_ANSWERS, (number, most))]
+
+        return self._ask(question)
+
+    def epoch(self) -> bytes:
+        """Return which memory this is: one that was lost, and begun anew, counts from 1 again.
+
+        Raises:
+            CommandMemoryError: it cannot be read now.
+        """
+
+        def question(connection: sqlite3.Connection) -> bytes:
+            (epoch,) = connection.execute(_EPOCH).fetchone()
+            return bytes(epoch)
 
         return self._ask(question)
 
