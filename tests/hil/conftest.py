@@ -6,6 +6,7 @@ import pytest
 
 from .build import NoGuestError, guest
 from .machine import Machine
+from .snapshot import Guests
 
 # These look at one guest; so do all others of one file, but for those of the contract.
 _ONE_SITE = ("test_gate", "test_latency")
@@ -49,6 +50,11 @@ def built():
         return guest()
     except NoGuestError as error:
         pytest.skip(f"NOT TESTED on real kernel devices: {error}")
+
+
+@pytest.fixture(scope="session")
+def guests(built, tmp_path_factory):
+    return Guests(built, tmp_path_factory.mktemp("saved") / "snapshot")
 
 
 @pytest.fixture

@@ -41,11 +41,12 @@ class Machine:
         share: a folder that is /mnt in the guest, for both to write.
         script: bash, run as root in the guest on the host's own files; they may be written over,
             into memory. `lane.sh` has been sourced and the checkout is the working directory;
-            $PYTHON is the interpreter that runs the tests.
+            $PYTHON is the interpreter that runs the tests. See `whole_script`.
         lanes: how many lanes there are devices for.
         is_virtual_time: whether waiting is skipped; see above. Not for what talks to the host.
         devices: further arguments of QEMU.
         memory_mb: of the guest; a Pi Zero 2 W has 512.
+        kernel: further arguments of the kernel.
     """
 
     def __init__(
@@ -58,12 +59,9 @@ class Machine:
         is_virtual_time: bool = False,
         devices: Sequence[str] = (),
         memory_mb: int = 512,
+        kernel: str = "",
     ) -> None:
-        python = shlex.quote(sys.executable)
-        head = (
-            f"LANES={lanes} PYTHON={python}\n. /run/modules/lane.sh\ncd {shlex.quote(str(ROOT))}\n"
-        )
-        (share / "script").write_text(head + script)
+        (share / "script").write_text(whole_script(script, lanes))
         self.lines: list[str] = []
         self._queue: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._near, far = socket.socketpair()
@@ -73,7 +71,7 @@ class Machine:
                 *(_VIRTUAL_TIME if is_virtual_time else ()),
                 *("-m", str(memory_mb), "-nodefaults", "-no-reboot", "-display", "none"),
                 *("-serial", "stdio", "-kernel", str(guest.kernel), "-initrd", str(guest.initrd)),
-                *("-append", _KERNEL),
+                *("-append", f"{_KERNEL} {kernel}"),
                 *_shared("host", Path("/"), ",readonly=on"),
                 *_shared("share", share, ""),
                 *(
@@ -168,6 +166,12 @@ class Machine:
     def _failed(self, reason: str) -> GuestError:
         last = "\n".join(self.lines[-40:])
         return GuestError(f"guest: {reason}; its last lines:\n{last}")
+
+
+def whole_script(script: str, lanes: int = 1) -> str:
+    """Return a script with what comes before: devices, $PYTHON, the working directory."""
+    python, root = shlex.quote(sys.executable), shlex.quote(str(ROOT))
+    return f"LANES={lanes} PYTHON={python}\n. /run/modules/lane.sh\ncd {root}\n{script}"
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
     .venv/bin/python -m tests.hil.powercut --cycles 500 --seed 1
 
-A cycle is one boot of the guest on one disk (`lossy_disk`), which lives on from cycle to cycle.
+A cycle is one boot of the guest on one disk (`lossy_disk`), which lives on from cycle to cycle; of
+ten boots nine begin at the instant before the disk (`snapshot`).
 First the guest tells what the last cut left (`inside/powercut_verdict`); then gate, link and a
 faster writer work (`inside/powercut_load`), and at a moment left to chance the power goes. Broker
 and server are outside, on this machine. Held against the gate is all that came out
@@ -19,7 +20,8 @@ from pathlib import Path
 
 from .build import NoGuestError, guest
 from .machine import GuestError
-from .powercut_bench import Bench, PowerCutError
+from .powercut_bench import COLD_EACH, Bench, PowerCutError
+from .snapshot import Guests
 
 
 def main() -> int:
@@ -28,12 +30,20 @@ def main() -> int:
     parser.add_argument("--cycles", type=int, default=30)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--control", choices=("nobarrier", "nosync"), default="")
+    parser.add_argument("--cold-each", type=int, default=COLD_EACH, help="boot all of it so often")
     parser.add_argument("--minutes", type=float, default=1e9, help="begin no cycle after so many")
     chosen = parser.parse_args()
     began_s = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="gatepost-powercut-"))
     try:
-        with Bench(guest(), folder, seed=chosen.seed, control=chosen.control) as bench:
+        guests = Guests(guest(), folder / "snapshot")
+        with Bench(
+            guests,
+            folder,
+            seed=chosen.seed,
+            control=chosen.control,
+            cold_each=chosen.cold_each,
+        ) as bench:
             try:
                 while (
                     bench.cycles < chosen.cycles

@@ -4,12 +4,14 @@ import json
 import queue
 import shutil
 import subprocess
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from hashlib import sha256
 from pathlib import Path
 from random import Random
+from statistics import median
 from typing import Any, Literal, Self
 
 from gatepost.demo.broker import Address, LocalBroker
@@ -22,6 +24,7 @@ from .lossy_disk import Counts
 from .machine import GuestError
 from .powercut_boot import Boot
 from .powercut_ledger import Ledger
+from .snapshot import Guests, Snapshot
 
 Control = Literal["", "nobarrier", "nosync"]
 SITE, GATE = "bench", "lane-1"
@@ -29,6 +32,8 @@ SOURCE = event_source(SITE, GATE)
 IMAGE_BYTES = 64 * 1024 * 1024
 # Of the load's own journal, how many of the events that stood at the last cut stay.
 _KEPT_EVENTS = 50
+# Of so many boots one is of the whole guest. The others begin where it had not seen its disk yet.
+COLD_EACH = 10
 # When the power goes: while the file system recovers and is looked at, while gate and link start,
 # at work, after some people have walked, or once the server has what this boot began with.
 _MOMENTS = ("mount", "start", "start", "work", "work", "work", "hands", "hands", "link")
@@ -56,17 +61,28 @@ class Bench:
     """One disk and one server, for as many cycles as wanted.
 
     Args:
-        built: what to boot.
+        guests: what to boot, and what to restore.
         folder: for image, sockets and logs.
         seed: decides on every cut: when, and what of the cache is lost. The moment within the
             guest is the machine's own, so that a cycle repeats in kind and not to the sector.
         control: takes the flushes away. "nobarrier": the file system sends none; "nosync": the
             writer of the load asks for none.
+        cold_each: the first boot, and each one after so many, is one of the whole guest; the others
+            restore it (`snapshot`). With 1 none does, with 0 all do.
     """
 
-    def __init__(self, built: Guest, folder: Path, *, seed: int, control: Control = "") -> None:
-        self._built, self._folder = built, folder
-        self._seed, self._control = seed, control
+    def __init__(
+        self,
+        guests: Guests,
+        folder: Path,
+        *,
+        seed: int,
+        control: Control = "",
+        cold_each: int = COLD_EACH,
+    ) -> None:
+        self._guests, self._folder = guests, folder
+        self._seed, self._control, self._cold_each = seed, control, cold_each
+        self.took_s: dict[str, list[float]] = {"cold": [], "restored": []}  # from boot to cut
         self.ledger = Ledger()
         self.moments: Counter[str] = Counter()
         self.disk_counts = Counts()
@@ -143,6 +159,12 @@ class Bench:
         books, tally = self.ledger.books, self._server.snapshot()
         return {
             "cycles": self.cycles,
+            "cold_boots": len(self.took_s["cold"]),
+            "restored": len(self.took_s["restored"]),
+            "boot_ids": len(self.ledger.boot_ids),
+            "median_s": {
+                name: round(median(took), 1) for name, took in self.took_s.items() if took
+            },
             "moments": dict(self.moments),
             "acknowledged": {name: book.acknowledged for name, book in books.items()},
             "received": tally.received,
@@ -182,9 +204,15 @@ class Bench:
     def _live(self, moment: str, live: Callable[[Boot], None]) -> None:
         """Boot and live; a disk that the kernel does not mount is checked as at any boot, once."""
         for is_mended in (False, True):
+            each = self._cold_each
+            is_cold = each > 0 and self.cycles % each == 1 % each
+            start = self._guests.built if is_cold else self._guests.snapshot
+            began_s = time.monotonic()
             try:
-                with self._boot(moment) as boot:
+                with self._boot(start, moment) as boot:
                     live(boot)
+                took_s = time.monotonic() - began_s
+                self.took_s["cold" if is_cold else "restored"].append(took_s)
                 break
             except GuestError:
                 failure = self.ledger.take_mount_failure()
@@ -196,7 +224,7 @@ class Bench:
                 self.repairs += 1
         self._raise_problems()
 
-    def _boot(self, moment: str) -> Boot:
+    def _boot(self, start: Guest | Snapshot, moment: str) -> Boot:
         shutil.copy(self._image, self._folder / "image.before")
         share = self._folder / "share"
         shutil.rmtree(share, ignore_errors=True)
@@ -213,11 +241,12 @@ class Bench:
             "load_delivered_seq": self._load_delivered_seq,
         }
         (share / "cycle.json").write_text(json.dumps(cycle))
-        return Boot(self, self._built, self._image, share)
+        return Boot(self, start, self._image, share)
 
     def _raise_problems(self) -> None:
         if self.ledger.problems:
             command = f"-m tests.hil.powercut --seed {self._seed} --cycles {self.cycles}"
+            command += f" --cold-each {self._cold_each}"
             told = "\n".join(self.ledger.problems[:20])
             raise PowerCutError(
                 f"cycle {self.cycles}, {self._folder}/image.before as it was before this boot; "
@@ -267,6 +296,7 @@ append_deadline_s = 5.0
 [link]
 broker_host = "10.0.2.2"
 broker_port = {broker.port}
+transport = "plain"
 mqtt_version = "{broker.protocol}"
 reconnect_max_s = 1.0
 backlog_rate = 0
@@ -280,13 +310,13 @@ calibration_dir = "{disk}/calibration"
 """
 
 
-def run_control(built: Guest, folder: Path, control: Control, *, seed: int, cycles: int) -> str:
+def run_control(guests: Guests, folder: Path, control: Control, *, seed: int, cycles: int) -> str:
     """Return what the bench finds on a disk that is not flushed.
 
     Raises:
         PowerCutError: it finds nothing, and so proves nothing.
     """
-    with Bench(built, folder, seed=seed, control=control) as bench:
+    with Bench(guests, folder, seed=seed, control=control, cold_each=0) as bench:
         for _ in range(cycles):
             try:
                 bench.cycle()

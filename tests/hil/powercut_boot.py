@@ -15,18 +15,10 @@ from .build import Guest
 from .lossy_disk import Counts, LossyDisk
 from .machine import GuestError, Machine
 from .powercut_ledger import Ledger
+from .snapshot import COLD_SCRIPT, Snapshot, devices, restore, set_going
 
 _CONNECT_S, _BOOT_S, _START_S, _WORK_S = 30.0, 120.0, 180.0, 120.0
 _CACHE_S = 2.0  # how long a cut waits for a cache that fills
-_SCRIPT = """
-busybox ip addr add 10.0.2.15/24 dev eth0
-busybox ip link set eth0 up
-busybox ip route add default via 10.0.2.2
-# What nobody flushes is to be on its way to the disk all the time, not each half minute.
-echo 20 > /proc/sys/vm/dirty_writeback_centisecs
-echo 20 > /proc/sys/vm/dirty_expire_centisecs
-exec $PYTHON -m tests.hil.inside.powercut_load > /mnt/load.log 2>&1
-"""
 
 
 class Keeper(Protocol):
@@ -50,16 +42,18 @@ class Keeper(Protocol):
 class Boot:
     """One boot: the disk, the guest, and what comes out of it."""
 
-    def __init__(self, keeper: Keeper, built: Guest, image: Path, share: Path) -> None:
+    def __init__(self, keeper: Keeper, start: Guest | Snapshot, image: Path, share: Path) -> None:
         self._keeper, self._share = keeper, share
+        # How long gate and link take to start, against a boot in which they are imported first.
+        self._pace = 0.5 if isinstance(start, Snapshot) else 1.0
         self._told: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         with ExitStack() as undone:
-            self._start(undone, built, image)
+            self._start(undone, start, image)
             self._closing = undone.pop_all()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
-    def _start(self, closing: ExitStack, built: Guest, image: Path) -> None:
+    def _start(self, closing: ExitStack, start: Guest | Snapshot, image: Path) -> None:
         disk_at, out_at = image.with_name("disk.sock"), image.with_name("out.sock")
         for path in (disk_at, out_at):
             path.unlink(missing_ok=True)
@@ -67,20 +61,20 @@ class Boot:
         listener = closing.enter_context(socket.socket(socket.AF_UNIX))
         listener.bind(str(out_at))
         listener.listen()
-        devices = [
-            *("-drive", f"file=nbd+unix:///?socket={disk_at},format=raw,if=none,id=disk"),
-            *("-device", "virtio-blk-pci,drive=disk"),
-            *("-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile="),
-            *("-chardev", f"socket,id=out,path={out_at}"),
-            *("-device", "virtio-serial-pci", "-device", "virtserialport,chardev=out,name=out"),
-        ]
-        self._machine = Machine(built, self._share, _SCRIPT, devices=devices)
+        disk = f"file=nbd+unix:///?socket={disk_at},format=raw"
+        if isinstance(start, Snapshot):
+            self._machine = restore(start, self._share, disk, out_at)
+        else:
+            self._machine = Machine(start, self._share, COLD_SCRIPT, devices=devices(disk, out_at))
         closing.callback(self._machine.kill)
         listener.settimeout(_CONNECT_S)
         try:
             self._out, _ = listener.accept()
         except TimeoutError:
             raise self._failed(f"QEMU does not connect in {_CONNECT_S:.0f} s") from None
+        closing.enter_context(self._out)
+        if isinstance(start, Snapshot):
+            set_going(self._machine, self._out)
 
     def __enter__(self) -> Self:
         return self
@@ -88,17 +82,16 @@ class Boot:
     def __exit__(self, *exc_info: object) -> None:
         self._closing.close()
         self._reader.join()
-        self._out.close()
 
     def run_until(self, moment: str, chance: Random) -> None:
         """Go on until it is time for the power to go."""
         self.wait_for("mounting", _BOOT_S)
         if moment == "mount":
-            self._go_on(chance.uniform(0.0, 3.0))
+            self._go_on(self._pace * chance.uniform(0.0, 3.0))
             return
         self.wait_for("verdict", _BOOT_S)
         if moment == "start":
-            self._go_on(chance.uniform(0.0, 8.0))
+            self._go_on(self._pace * chance.uniform(0.0, 8.0))
             return
         self.wait_at_rest()
         if moment == "link":
@@ -106,7 +99,7 @@ class Boot:
         if moment == "hands":
             for _ in range(chance.randint(1, 3)):
                 self.wait_for("did", _WORK_S)
-        for _ in range(chance.randint(1, 120)):
+        for _ in range(chance.randint(1, chance.choice((20, 120)))):
             self.wait_for("durable", _WORK_S)
         self._go_on(chance.uniform(0.0, 0.05))
 

@@ -73,9 +73,12 @@ class Ledger:
         self.problems: list[str] = []
         self.recoveries = self.verdicts = self.at_rest = 0
         self.states: dict[str, float] = {}  # the least that each must be
+        self.boot_ids: set[str] = set()
+        self._drawn: set[str] = set()
         self._mount_failure = ""
         self._standing: list[list[str]] = [[]]
         self._kinds = {
+            "mounting": self._mounting,
             "durable": self._durable,
             "stands": self._stands,
             "wanted": self._wanted,
@@ -129,6 +132,14 @@ class Ledger:
 
     def _wanted(self, told: Mapping[str, Any]) -> None:
         self._standing.append(told["states"]["standing"])
+
+    def _mounting(self, told: Mapping[str, Any]) -> None:
+        """Each boot is one of its own, also where a saved guest was restored."""
+        if told["boot_id"] in self.boot_ids:
+            self.problems.append(f"two boots have the id {told['boot_id']}")
+        self.boot_ids.add(told["boot_id"])
+        self.problems += [f"two boots drew {each}" for each in told["drawn"] if each in self._drawn]
+        self._drawn.update(told["drawn"])
 
     def _mounted(self, told: Mapping[str, Any]) -> None:
         if told["failure"]:

@@ -151,3 +151,17 @@ def test_what_was_found_in_the_guest_counts(ledger):
     assert judged(ledger, load=journal(EVENTS), problems=["x was set aside"]) == ["x was set aside"]
     ledger.take({"tell": "problem", "what": "gatepost run has ended"})
     assert ledger.problems[-1] == "gatepost run has ended"
+
+
+def mounting(ledger, boot_id, *drawn):
+    before = len(ledger.problems)
+    ledger.take({"tell": "mounting", "boot_id": boot_id, "drawn": drawn})
+    return ledger.problems[before:]
+
+
+def test_a_restored_guest_is_a_boot_of_its_own(ledger):
+    assert mounting(ledger, "one", "a", "b") == []
+    assert mounting(ledger, "two", "c", "d") == []
+    assert ledger.boot_ids == {"one", "two"}
+    assert mounting(ledger, "one", "e", "f") == ["two boots have the id one"]
+    assert mounting(ledger, "three", "g", "b") == ["two boots drew b"]

@@ -5,6 +5,7 @@ Whatever is told here goes out of the guest at once, and is then held against th
 
 import json
 import os
+import random
 import sqlite3
 import threading
 import time
@@ -317,11 +318,17 @@ def ended() -> int:
 
 
 def wait_at_rest(watcher: Watcher, settings: Settings, trace: lane.Trace) -> dict[str, object]:
-    """Wait until the gate works, and return how its relays were all the time until then."""
+    """Wait until the gate works, and return how its relays were all the time until then.
+
+    Raises:
+        LaneError: it does not work in time, or gate or link has ended.
+    """
     relays = (settings.pins.entry_relay, settings.pins.exit_relay)
 
     def has_started() -> bool:
         Event().wait(0.1)  # the gate needs the processor
+        if pid := ended():
+            raise lane.LaneError(f"process {pid} has ended while it started")
         watcher.look()
         return "gatepost.controller.started" in watcher.types
 
@@ -341,7 +348,8 @@ def main() -> None:
     cycle = json.loads((SHARE / "cycle.json").read_text())
     settings = load(SHARE / "gatepost.toml")
     outside = Outside()
-    outside.tell("mounting")
+    drawn = [os.urandom(8).hex(), random.randbytes(8).hex()]
+    outside.tell("mounting", boot_id=system_boot_id(), drawn=drawn)
     failure = mount(cycle["mount_options"])
     outside.tell("mounted", failure=failure, kernel=kernel_on_ext4())
     if failure:
