@@ -95,6 +95,7 @@ bench: $(VENV)/dev
 	$(BIN)/python tests/bench/throughput.py
 	$(BIN)/python tests/bench/rules.py
 	$(BIN)/python tests/bench/roster.py
+	$(BIN)/python tests/bench/documents.py
 	$(BIN)/python tests/bench/passes.py
 	$(BIN)/python tests/bench/thermometry.py
 	@$(MOSQUITTO)

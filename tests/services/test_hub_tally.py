@@ -181,3 +181,21 @@ def test_a_hundred_thousand_events_in_order_take_no_memory():
     size, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert size < 50_000
+
+
+@given(st.sets(st.integers(1, 60), min_size=1), st.randoms())
+def test_holes_are_what_is_open_between_the_lowest_and_the_highest(came, chance):
+    tally, order = Tally(), sorted(came)
+    chance.shuffle(order)
+    for seq in order:
+        tally.add(event(seq))
+    assert tally.holes(SOURCE) == len(set(range(min(came), max(came))) - came)
+    assert tally.highest(SOURCE) == max(came)
+    assert (tally.holes("/gatepost/n/other"), tally.highest("/gatepost/n/other")) == (0, 0)
+
+
+def test_numbers_that_a_gap_names_are_no_holes_and_not_where_the_looking_begins():
+    tally = Tally()
+    tally.add(event(50))
+    tally.add(event(55, event_type=GAP, data={"ranges": [[1, 10], [52, 53]]}))
+    assert tally.holes(SOURCE) == 2  # 51 and 54

@@ -11,12 +11,13 @@ from hashlib import sha256
 from pathlib import Path
 
 from gatepost.cli.main import fail
+from gatepost.wiring.link import session_maker
+from gatepost.wiring.security import Security
 from gatepost_config.settings import Settings
 from gatepost_services.contract.events import event_topic
 from gatepost_services.journal import JournalReader
 from gatepost_services.record import Record
 from gatepost_services.uplink.line import Session, SessionError
-from gatepost_services.uplink.session import MqttSession
 
 # On their way at once: the broker's room is the link's first of all.
 WINDOW = 20
@@ -31,15 +32,8 @@ def replay_command(settings: Settings, path: Path, first: int, through: int) -> 
     Raises:
         JournalUnavailable: the journal cannot be read.
     """
-    site, gate, link = settings.gate.site, settings.gate.name, settings.link
-    session = MqttSession(
-        host=link.broker_host,
-        port=link.broker_port,
-        client_id=f"gatepost-{site}-{gate}-replay",
-        protocol=link.mqtt_version,
-        keepalive_s=link.keepalive_s,
-        hold_without_subscriber=link.hold_without_subscriber,
-    )
+    site, gate = settings.gate.site, settings.gate.name
+    session = session_maker(settings, Security(settings), purpose="replay")()
     topic = event_topic(site, gate, "replay")
     with JournalReader(path) as reader:
         replay = Replay(session, topic, _records(reader, first, through))

@@ -6,19 +6,16 @@ confirmed to the gate by a retained message, its watermark: `{"through": N}`.
 """
 
 import logging
+import ssl
 import threading
 import time
 from collections.abc import Callable
 from typing import Literal, Self
 
-from paho.mqtt.client import Client, ConnectFlags, MQTTMessage, error_string
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
-from paho.mqtt.reasoncodes import ReasonCode
-
 from gatepost_services.contract.events import WireError, WireEvent, decode, watermark_topic
 from gatepost_services.edge_log import EdgeLog
+from gatepost_services.hub.messages import Broker, Incoming, Outgoing
+from gatepost_services.hub.mqtt import HubClient
 from gatepost_services.hub.tally import Tally, TallySnapshot
 
 _LOG = logging.getLogger(__name__)
@@ -26,20 +23,17 @@ ALL_GATES = "gatepost/+/+/event/+"
 _EVENT = "/event/"
 # How often a gate is told through where its events have come.
 _WATERMARK_S = 1.0
-_LOOP_S = 0.2
-_REFUSED = 0x80
-_OK = MQTTErrorCode.MQTT_ERR_SUCCESS
 
 
 class Subscriber:
     """Subscribes in a thread of its own, from `start` to `stop`, whatever the broker does.
 
     `client_id` names the durable session: keep it, and use it once. `topic` may be one gate's
-    (`event_topic`). `confirms`: whether it publishes the watermarks, at most once a second for each
-    gate and only when they moved. `tally` carries on from an earlier subscriber. Tries again
-    `retry_s` after each failure, without back-off: a centre stands next to its broker. `on_event`
-    is called in the subscriber's thread with each event and whether it is new; it must be short and
-    must not raise. The other methods are for any thread.
+    (`event_topic`), `tls` is as a `Broker`'s. `confirms`: whether it publishes the watermarks, at
+    most once a second for each gate and only when they moved. `tally` carries on from an earlier
+    subscriber. Tries again `retry_s` after each failure, without back-off: a centre stands next to
+    its broker. `on_event` is called in the subscriber's thread with each event and whether it is
+    new; it must be short and must not raise. The other methods are for any thread.
     """
 
     def __init__(
@@ -50,6 +44,7 @@ class Subscriber:
         client_id: str,
         topic: str = ALL_GATES,
         protocol: Literal["5", "3.1.1"] = "5",
+        tls: Callable[[], ssl.SSLContext] | None = None,
         session_expiry_s: int = 7 * 24 * 3600,
         retry_s: float = 0.2,
         on_event: Callable[[WireEvent, bool], None] | None = None,
@@ -57,36 +52,32 @@ class Subscriber:
         tally: Tally | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._host = host
-        self._port = port
-        self._topic = topic
-        self._is_mqtt5 = protocol == "5"
-        self._session_expiry_s = session_expiry_s
-        self._retry_s = retry_s
         self._on_event = on_event
         self._confirms = confirms
         self._clock = clock
         self._tally = Tally() if tally is None else tally
-        self._confirmed: dict[str, int] = {}  # by source; of the subscriber's thread
+        self._confirmed: dict[str, int] = {}  # by source; of the client's thread
         self._moved: set[str] = set()  # sources, since their last watermark; of that thread
         self._confirm_at_s = 0.0
-        self._changed = threading.Condition()  # guards _tally and _is_subscribed
-        self._is_subscribed = False
-        self._stopping = threading.Event()
-        self._line_log = EdgeLog(_LOG)
+        self._changed = threading.Condition()  # guards _tally
         self._malformed_log = EdgeLog(_LOG)
-        self._client = self._new_client(client_id)
-        self._thread = threading.Thread(target=self._run, name="hub-subscriber", daemon=True)
+        self._client = HubClient(
+            Broker(host, port, protocol, tls),
+            client_id=client_id,
+            topics=(topic,),
+            on_message=self._take,
+            on_turn=self._confirm,
+            session_expiry_s=session_expiry_s,
+            retry_s=retry_s,
+        )
 
     def start(self) -> None:
         """Begin. Returns at once; `wait_subscribed` tells when the subscription stands."""
-        self._thread.start()
+        self._client.start()
 
     def stop(self) -> None:
-        """Disconnect and end the thread. Blocks for the loop's period, 0.2 s. The session stays."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        """Disconnect and end the thread. Blocks until it has. The session stays."""
+        self._client.stop()
 
     def __enter__(self) -> Self:
         self.start()
@@ -107,8 +98,7 @@ class Subscriber:
 
     def wait_subscribed(self, timeout_s: float) -> bool:
         """Wait until the broker has confirmed the subscription; return whether it has."""
-        with self._changed:
-            return self._changed.wait_for(lambda: self._is_subscribed, timeout_s)
+        return self._client.wait_subscribed(timeout_s)
 
     def wait_received(self, count: int, timeout_s: float) -> bool:
         """Wait until `count` different events have come; return whether they have."""
@@ -119,43 +109,6 @@ class Subscriber:
         """Wait until the counts fulfil `condition`; return whether they do."""
         with self._changed:
             return self._changed.wait_for(lambda: condition(self._tally.snapshot()), timeout_s)
-
-    def _new_client(self, client_id: str) -> Client:
-        client = Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=client_id,
-            clean_session=None if self._is_mqtt5 else False,
-            protocol=MQTTProtocolVersion.MQTTv5 if self._is_mqtt5 else MQTTProtocolVersion.MQTTv311,
-            reconnect_on_failure=False,
-        )
-        client.on_connect = self._on_connect
-        client.on_subscribe = self._on_subscribe
-        client.on_message = self._on_message
-        return client
-
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                self._connect()
-                reason = self._receive_until_lost()
-            except OSError as error:
-                reason = str(error)
-            with self._changed:
-                self._is_subscribed = False
-            if not self._stopping.is_set():
-                self._line_log.failed("broker %s:%d: %s", self._host, self._port, reason)
-                self._stopping.wait(self._retry_s)
-        self._client.disconnect()
-        connection = self._client.socket()
-        if connection is not None:
-            connection.close()
-
-    def _receive_until_lost(self) -> str:
-        code = _OK
-        while code == _OK and not self._stopping.is_set():
-            code = self._client.loop(_LOOP_S)
-            self._confirm()
-        return error_string(code)
 
     def _confirm(self) -> None:
         """Publish the watermarks that moved, if it is time."""
@@ -170,50 +123,14 @@ class Subscriber:
                 continue
             self._confirmed[source] = through
             _, _, site, gate = source.split("/")
-            self._client.publish(
-                watermark_topic(site, gate), b'{"through":%d}' % through, qos=1, retain=True
-            )
+            watermark = b'{"through":%d}' % through
+            self._client.publish(Outgoing(watermark_topic(site, gate), watermark, is_retained=True))
         self._moved.clear()
 
-    def _connect(self) -> None:
-        if not self._is_mqtt5:
-            self._client.connect(self._host, self._port)
-            return
-        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-        properties.SessionExpiryInterval = self._session_expiry_s
-        self._client.connect(self._host, self._port, clean_start=False, properties=properties)
-
-    def _on_connect(
-        self,
-        client: Client,
-        _userdata: object,
-        _flags: ConnectFlags,
-        reason: ReasonCode,
-        _properties: Properties | None,
-    ) -> None:
-        if not reason.is_failure:
-            client.subscribe(self._topic, qos=1)
-
-    def _on_subscribe(
-        self,
-        _client: Client,
-        _userdata: object,
-        _mid: int,
-        reasons: list[ReasonCode],
-        _properties: Properties | None,
-    ) -> None:
-        if any(reason.value >= _REFUSED for reason in reasons):
-            _LOG.error("the broker refuses the subscription to %s", self._topic)
-            return
-        self._line_log.recovered("broker %s:%d: subscribed", self._host, self._port)
-        with self._changed:
-            self._is_subscribed = True
-            self._changed.notify_all()
-
-    def _on_message(self, _client: Client, _userdata: object, message: MQTTMessage) -> None:
-        payload = bytes(message.payload)
+    def _take(self, message: Incoming) -> None:
+        payload = message.payload
         try:
-            event = decode(payload)
+            event = _event_in(message)
         except WireError as error:
             # Acknowledged all the same: a payload that is wrong once is wrong for ever.
             self._malformed_log.failed("malformed event, more are only counted: %s", error)
@@ -227,3 +144,11 @@ class Subscriber:
         self._moved.add(event.source)
         if self._on_event is not None:
             self._on_event(event, is_new)
+
+
+def _event_in(message: Incoming) -> WireEvent:
+    """Return the event; a gate must not speak for another, and access lists know topics alone."""
+    event = decode(message.payload)
+    if not message.topic.startswith(f"{event.source[1:]}{_EVENT}"):
+        raise WireError("an event of another gate than its topic says")
+    return event

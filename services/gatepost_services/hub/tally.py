@@ -79,6 +79,7 @@ class _Source:
     """
 
     complete_through: int = 0
+    lowest: int = 0
     highest: int = 0
     highest_by_stream: dict[str, int] = field(default_factory=dict)
     above: _Ranges = field(default_factory=_Ranges)
@@ -109,6 +110,10 @@ class _Source:
         elif after != own:
             breaks += 1
         return breaks
+
+    def holes(self) -> int:
+        """Return how many numbers between the lowest and the highest one that came did not."""
+        return sum(last - first + 1 for first, last in self._missing(self.lowest, self.highest))
 
     def lose(self, begin: int, end: int) -> int:
         """Note numbers that will never come; return how many of them are news."""
@@ -156,6 +161,11 @@ class Tally:
         """How many different events have come."""
         return self._received
 
+    @property
+    def breaks(self) -> int:
+        """How many neighbours do not fit: the second does not name the first one's hash."""
+        return self._breaks
+
     def add(self, event: WireEvent, payload: bytes | None = None, stream: str = "") -> bool:
         """Count an event; return whether it is new.
 
@@ -173,6 +183,7 @@ class Tally:
             self._out_of_order += 1
         source.highest_by_stream[stream] = max(highest, event.seq)
         source.highest = max(source.highest, event.seq)
+        source.lowest = min(source.lowest or event.seq, event.seq)
         source.add(event.seq, event.seq)
         if payload is not None:
             self._check_chain(source, event, payload)
@@ -192,6 +203,19 @@ class Tally:
         """
         known = self._sources.get(source)
         return known.complete_through if known is not None else 0
+
+    def highest(self, source: str) -> int:
+        """Return the highest number that came from a source, 0 for an unknown one."""
+        known = self._sources.get(source)
+        return known.highest if known is not None else 0
+
+    def holes(self, source: str) -> int:
+        """Return how many numbers are open between the lowest and the highest that came.
+
+        For who looks on from some moment: what was before nobody promised to him.
+        """
+        known = self._sources.get(source)
+        return known.holes() if known is not None else 0
 
     def missing(self, source: str, through_seq: int) -> tuple[int, ...]:
         """Return the numbers from 1 to `through_seq` that never came from `source`, in order."""

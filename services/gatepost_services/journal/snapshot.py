@@ -22,6 +22,7 @@ _LAST = 2**63 - 1
 # The members before `data`, in the one order in which a gate writes them (contract/events.py).
 _ENVELOPE = re.compile(
     rb'\{"specversion":"1\.0","id":"[^"]*/([0-9]{1,19})","source":"[^"]*","type":"[^"]*",'
+    rb'(?:"dataschema":"[^"]*",)?'
     rb'"time":"([^"]*Z)",(?:"datacontenttype":"[^"]*",)?"sequence":"([0-9]{19})",'
     rb'"bootid":"(?:[^"\\]|\\.)*","uptimes":"[^"]*","timequality":"[^"]*",'
     rb'"class":"([a-z]*)","previoushash":"([0-9a-f]{64})","data":'
