@@ -16,7 +16,7 @@ import resource
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from random import Random
@@ -95,6 +95,10 @@ class Memory:
             self._noted[id_] = self._noted[id_]._replace(result=body)
         self.answer = body
         self.place = letter.epoch, letter.number
+
+    def end_all(self, ended: Sequence[tuple[Letter, bytes]]) -> None:
+        for letter, body in ended:
+            self.end(letter, None, body)
 
     def close(self) -> None:
         pass

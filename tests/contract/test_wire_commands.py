@@ -64,9 +64,8 @@ def test_a_command_lies_in_the_inbox_and_its_answer_goes_to_who_asked(centre, wi
         )
         (other,) = centre.wait_for(1, "reply")
         assert (json.loads(other.payload)["id"], other.correlation) == ("c-2", None)
-    wire.end()
+        wire.wait_letters(0)
     wire.start()  # what is answered is forgotten, and not answered again
-    centre.wait_for(2, "presence")
     centre.publish("command", b"x" * 13_000)
     third = signed_text(jti="c-3", counter=3)
     centre.publish("command", third)
@@ -146,7 +145,7 @@ def test_a_flood_is_bounded_and_the_rest_is_told_that_the_gate_is_busy(centre, w
         assert len(wire.letters()) == MOST_WAITING
 
 
-def test_presence_tells_birth_loss_and_a_clean_stop_apart(centre, wire):
+def test_presence_tells_birth_loss_and_a_clean_stop_apart(rig, broker, centre, wire):
     with wire:
         centre.wait_for(1, "presence")
     centre.wait_for(2, "presence")  # the will, after kill -9
@@ -155,6 +154,9 @@ def test_presence_tells_birth_loss_and_a_clean_stop_apart(centre, wire):
     wire.end(signal.SIGTERM)
     centre.wait_for(4, "presence")
     assert states(centre) == ["online", "lost", "online", "stopped"]
+    with Server(broker, rig.client("centre"), "gatepost/+/+/presence") as later:
+        (kept,) = later.wait_for(1, "presence")
+        assert (kept.is_retained, json.loads(kept.payload)["state"]) == (True, "stopped")
 
 
 def test_who_is_back_within_the_delay_was_never_lost(tmp_path, rig, broker, centre):
@@ -175,6 +177,7 @@ def test_mqtt_3_1_1_is_as_safe_and_knows_less(tmp_path, rig, broker, centre):
         wire.answer(letter, b'{"id":"c-1","status":"done"}')
         assert centre.wait_for(1, "reply")[0].correlation is None
         assert centre.of("reply/desk-7") == []
+        wire.wait_letters(0)
     centre.wait_for(2, "presence")
     centre.publish("command", signed_text(jti="meanwhile"))
     centre.publish("command", signed_text(jti="kept"), is_retained=True)

@@ -5,11 +5,10 @@ What is waited for is waited for: a slow machine makes the tests slow, and not r
 
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import threading
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -137,11 +136,13 @@ class Wire:
             return reader.after(b"", 0, 1000)
 
     def wait_letters(self, count: int) -> list[Letter]:
+        """Wait until so many letters are in the inbox, and no more; return them."""
         pause = threading.Event()
         for _ in range(int(DEADLINE_S / 0.05)):
             with suppress(OSError):
-                if len(self.letters()) >= count:
-                    return self.letters()
+                found = self.letters()
+                if len(found) == count:
+                    return found
             pause.wait(0.05)
         raise AssertionError(f"{len(self.letters())} letters in place of {count}")
 
@@ -149,9 +150,3 @@ class Wire:
         """Answer as the gate would."""
         with CommandMemory.open(self.folder / "gate/commands.db") as memory:
             memory.end(letter, None, body)
-
-
-def rows_of(path: Path) -> int:
-    """Return how many letters a file of an inbox holds."""
-    with closing(sqlite3.connect(path)) as file:
-        return int(file.execute("SELECT count(*) FROM letter").fetchone()[0])

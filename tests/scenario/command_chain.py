@@ -108,7 +108,8 @@ class Chain:
         self.broker.start()
         self._hub = HubClient(
             Broker("127.0.0.1", self.broker.address.port),
-            topics=["gatepost/s/g/reply", "gatepost/s/g/reply/+"],
+            # The events too: a link whose events nobody wants connects anew, ever more seldom.
+            topics=["gatepost/s/g/reply", "gatepost/s/g/reply/+", "gatepost/s/g/event/#"],
             on_message=self._take,
         )
         self._hub.start()
@@ -159,6 +160,8 @@ class Chain:
         assert ticket.wait(LIMIT_S)
 
     def _take(self, message: Incoming) -> None:
+        if "/reply" not in message.topic:
+            return
         id_ = json.loads(message.payload)["id"]
         with self._changed:
             self.replies.setdefault(id_, []).append(message.payload)

@@ -1,4 +1,4 @@
-"""The table of firmware/CLOCK.md, cell by cell: what each rule does by each quality of the clock."""
+"""The table of firmware/CLOCK.md, cell by cell: what each rule does by each quality."""
 
 import re
 from contextlib import ExitStack

@@ -8,13 +8,16 @@ from gatepost.gate import Hardware
 from gatepost.wiring.clock_watch import gate_clock
 from gatepost.wiring.lane import gate
 from gatepost_config.load import load
+from gatepost_hal.ports import Direction
 from gatepost_hal.simulated.lane import SimulatedLane
 from gatepost_hal.simulated.watchdog import SimulatedWatchdog
 from gatepost_hal.simulated.world import World
 from gatepost_services.contract.events import decode
+from gatepost_services.contract.schemas import check
 from gatepost_services.journal import JournalReader
 
 from .clocks import DAY_S, HOUR_S, rebooted
+from .rosters import import_roster
 
 OF_THE_CLOCK = ("clock.stepped", "clock.changed", "clock.behind")
 _LOOK_S = 5.5  # the house is kept every five seconds
@@ -33,7 +36,7 @@ class Machine:
     def switched_on(self):
         """Run the gate until the power goes, with no word of farewell."""
         self.boots += 1
-        lane = SimulatedLane(self.world, seed=1)
+        lane = self.lane = SimulatedLane(self.world, seed=1)
         hardware = Hardware(
             clock=self.world,
             mailbox=lane.mailbox,
@@ -67,7 +70,10 @@ class Machine:
 
     def events(self):
         with JournalReader(self.settings.paths.journal) as reader:
-            return [decode(record.body) for record in reader.read(0, 10_000).records]
+            found = [decode(record.body) for record in reader.read(0, 10_000).records]
+        for event in found:
+            check(event.type.removeprefix("gatepost."), event.data)  # each is what its schema says
+        return found
 
     def told(self):
         """Return what was told of the clock: type, quality of the event, data's values."""
@@ -246,6 +252,23 @@ def test_settings_and_health_are_told_by_a_whole_gate(machine):
     types = [event.type for event in machine.events()]
     assert types.count("gatepost.config.changed") == 1
     assert types.count("gatepost.health.reported") == 2
+
+
+def test_who_walks_out_by_quota_has_their_households_turn_told(config, tmp_path):
+    import_roster(tmp_path, "credential,subject,category,household\nP1,anna,resident,h1\n")
+    more = '[regime]\nname = "medium-risk"\nexits = "by_pass"\n[reader]\nexit_device = "/dev/x"\n'
+    config.write_text(config.read_text() + more)
+    machine = Machine(config)
+    with machine.switched_on():
+        machine.lane.exit_reader.scan("P1")
+        machine.play(1.0)
+        assert machine.lane.push(Direction.EXIT)
+        machine.play(2 * _LOOK_S)
+    types = [event.type.removeprefix("gatepost.") for event in machine.events()]
+    assert types.index("passage.left") < types.index("quota.used")
+    (used,) = [event for event in machine.events() if event.type == "gatepost.quota.used"]
+    assert (used.data["subject"], used.data["left"]) == ("anna", 0)
+    assert used.event_class.label == "live"
 
 
 def test_every_class_of_the_clocks_events_is_the_contracts(machine):

@@ -295,7 +295,7 @@ def test_a_range_is_sent_again_on_a_topic_of_its_own(journal, command, config, m
     with JournalReader(journal.path) as reader:
         bodies = [record.body for record in reader.read(4, 32).records]
     assert broker.taken == [("gatepost/s/g/event/replay", 1, body) for body in bodies]
-    assert broker.client_id == "gatepost.s.g.replay"
+    assert broker.client_id == "gatepost_s_g_replay"
     assert 1 < broker.most_unacked <= replaying.WINDOW
     assert {each: each.read_bytes() for each in load(config).paths.link_dir.iterdir()} == before
 

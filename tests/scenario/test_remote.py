@@ -387,6 +387,20 @@ def test_what_can_be_sent_again_and_again_is_counted_too(gate):
     assert counts == {"wrong_gate": 40, "id_reused": 40}
 
 
+def test_a_command_among_letters_of_nobody_is_obeyed_soon(gate):
+    for _ in range(100):
+        gate.put(b"x.y.z")
+    letter = gate.put(gate.text("release_entry"))
+    for _ in range(90):
+        gate.put(b"x.y.z")
+    began_s = gate.world.now_s()
+    assert gate.answer(letter)["status"] == "done"
+    assert gate.world.now_s() - began_s < 1.0
+    gate.play(5.0)
+    assert len(gate.answered()) == 191
+    assert gate.pulses[ENTRY] == 1
+
+
 def test_a_flood_does_not_keep_the_lane_from_working(gate):
     for _ in range(199):
         gate.put(b"x.y.z")

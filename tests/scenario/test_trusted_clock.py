@@ -142,6 +142,18 @@ def test_another_boot_does_not(tmp_path):
     assert Watched(world, tmp_path, "another").quality == "restored"
 
 
+def test_another_boot_that_began_at_the_same_date_does_not_either(tmp_path):
+    first = Watched(World(), tmp_path)
+    first.run(10.0)
+    # Restored to where the last boot began: the two clocks are as far apart as they were then.
+    world = rebooted(first.world, "restored", lost_s=first.world.now_s())
+    assert world.utc_s() == START_S
+    after = Watched(world, tmp_path, "another")
+    assert after.quality == "none"
+    world.advance(60.0)
+    assert after.quality == "restored"
+
+
 def test_a_time_server_puts_right_what_a_wrong_clock_dated(tmp_path):
     world = World()
     world.set_clock(by_s=70 * 365 * 24 * HOUR_S, quality="rtc")

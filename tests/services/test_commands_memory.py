@@ -103,6 +103,19 @@ def test_an_answer_to_no_command_counts_nothing(reopened, reader):
     assert [answer.body for answer in reader.after(0, 10)] == [b"malformed"]
 
 
+def test_letters_in_a_row_are_answered_with_one_commit(reopened, reader):
+    store = reopened()
+    seen = []
+    store._connection.set_trace_callback(seen.append)
+    store.end_all([(letter(n), b"no-%d" % n) for n in (3, 4, 5)])
+    store._connection.set_trace_callback(None)
+    assert seen.count("COMMIT") == 1
+    assert store.place == (EPOCH, 5) == reopened().place
+    assert [(each.letter, each.body) for each in reader.after(0, 9)] == [
+        *((3, b"no-3"), (4, b"no-4"), (5, b"no-5"))
+    ]
+
+
 def test_the_first_result_stays(reopened):
     store = reopened()
     store.begin(case())
@@ -313,6 +326,8 @@ def test_what_the_disk_does_not_take_is_not_noted(path, monkeypatch, verbs):
             store.refuse(letter(2), case(2), b"no")
         with pytest.raises(CommandMemoryError):
             store.end(letter(1), "c-1", b"done")
+        with pytest.raises(CommandMemoryError):
+            store.end_all([(letter(1), b"no"), (letter(2), b"no")])
         assert store.place == (b"", 0)
         monkeypatch.setattr(FullDisk, "is_full", False)
         assert store.noted("c-2") is None

@@ -1,6 +1,9 @@
 """The server's side of MQTT against a real mosquitto, in the clear and with TLS."""
 
+import socket
+import ssl
 import threading
+from contextlib import suppress
 from functools import partial
 from queue import SimpleQueue
 
@@ -9,6 +12,7 @@ import pytest
 from gatepost_services.hub.messages import Broker, Incoming, Outgoing
 from gatepost_services.hub.mqtt import HubClient
 
+from .fake_broker import connack, publish_packet, read_packet
 from .tls_rig import Rig, TlsBroker
 
 DEADLINE_S = 30.0
@@ -144,7 +148,6 @@ def test_without_a_broker_it_says_why_and_begins_when_there_is_one(make_mosquitt
     with Receiver(at(broker), TOPIC) as one:
         assert one.client.wait_trouble(DEADLINE_S) == "Connection refused"
         assert not one.client.wait_subscribed(0.0)
-        assert not one.client.is_subscribed
         broker.start()
         assert one.client.wait_subscribed(DEADLINE_S)
         assert one.client.trouble is None
@@ -169,6 +172,70 @@ def test_it_can_be_stopped_in_the_middle_of_anything(make_fake_broker):
     assert (ticket.wait(0.0), ticket.reason) == (False, None)
     never_started = HubClient(Broker("127.0.0.1", 1))
     never_started.stop()
+
+
+def test_no_more_posts_are_on_their_way_than_the_broker_takes(make_fake_broker):
+    narrow = make_fake_broker(receive_maximum=3)
+    client = HubClient(Broker("127.0.0.1", narrow.port))
+    tickets = [client.publish(Outgoing("t/event/live", b"%d" % n)) for n in range(20)]
+    with client:
+        assert all(ticket.wait(DEADLINE_S) for ticket in tickets)
+    assert narrow.most_unacked <= 3
+    assert narrow.accepted == [b"%d" % n for n in range(20)]
+
+
+def test_what_was_sent_and_not_acknowledged_goes_again_before_what_was_not_sent(make_fake_broker):
+    broker = make_fake_broker(receive_maximum=2)
+    broker.judge = lambda _topic, _payload: "drop" if broker.connects == 1 else 0
+    with HubClient(Broker("127.0.0.1", broker.port), retry_s=0.02) as client:
+        tickets = [client.publish(Outgoing("t/event/live", b"%d" % n)) for n in range(5)]
+        assert all(ticket.wait(DEADLINE_S) for ticket in tickets)
+    assert broker.accepted == [b"0", b"1", b"2", b"3", b"4"]
+    assert broker.connects == 2
+
+
+class Scripted:
+    """A broker that answers one SUBSCRIBE with what a test wants, in one piece, and falls silent.
+
+    `answer` gets the number of the packet.
+    """
+
+    def __init__(self, answer, context=None):
+        self._answer, self._context = answer, context
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc_info):
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join(DEADLINE_S)
+
+    def _serve(self):
+        with suppress(OSError):
+            connection, _ = self._listener.accept()
+            if self._context is not None:
+                connection = self._context.wrap_socket(connection, server_side=True)
+            with connection:
+                connection.settimeout(DEADLINE_S)
+                while True:
+                    kind, body = read_packet(connection)
+                    if kind >> 4 == 1:
+                        connection.sendall(connack(0, 20))
+                    if kind >> 4 == 8:
+                        connection.sendall(self._answer(body[:2]))
+
+
+def test_a_refused_subscription_is_told_and_does_not_stand():
+    refused = Scripted(lambda mid: b"\x90\x04" + mid + b"\x00\x87")
+    with refused, Receiver(Broker("127.0.0.1", refused.port), TOPIC) as one:
+        assert f"refuses the subscription to {TOPIC}" in one.client.wait_trouble(DEADLINE_S)
+        assert not one.client.wait_subscribed(0.0)
 
 
 # ------------------------------------------------------------------------------------------- TLS
@@ -218,3 +285,18 @@ def test_a_context_that_cannot_be_made_is_a_connection_that_failed(rig):
         Receiver(Broker(broker.host, broker.port, tls=missing)) as one,
     ):
         assert one.client.wait_trouble(DEADLINE_S) == "No such file"
+
+
+def test_what_tls_has_read_already_is_not_left_lying(rig):
+    """The socket shows nothing of it: two packets in one record, and then silence."""
+    files = rig.server()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(files.certificate, files.key)
+    both = Scripted(
+        lambda mid: b"\x90\x04" + mid + b"\x00\x01" + publish_packet(TOPIC, b"1"), context
+    )
+    with (
+        both,
+        Receiver(Broker("localhost", both.port, tls=rig.client().context), TOPIC) as one,
+    ):
+        assert one.next().payload == b"1"

@@ -95,10 +95,18 @@ def test_a_desk_posts_one_at_a_time_and_within_what_the_broker_takes(bench_of, s
     bench = bench_of(*desks)
     bench.kinds = [{"acks": False}]
     bench.run(4)
-    session = bench.sessions[0]
-    assert len({post.topic for post in session.posts}) == len(session.posts)
     # The first post on a topic is tried without another such topic beside it.
-    assert len(session.posts) <= 1
+    assert len(bench.sessions[0].posts) == 1
+    bench.sessions[0]._acks = True
+    bench.sessions[0]._far.send(b"a")
+    bench.run_until(lambda: all(desk.told for desk in desks))
+    bench.sessions[0]._acks = False
+    bench.run(2)
+    sent = bench.sessions[0].posts
+    told = sum(len(desk.told) for desk in desks)
+    bench.run(4)
+    waiting = [post.topic for post in sent if post.topic.startswith("t/")][told:]
+    assert sorted(waiting) == sorted(desk.topic for desk in desks)
 
 
 def test_a_topic_that_is_refused_is_left_alone_for_an_hour_and_nothing_else_stops(
@@ -151,6 +159,35 @@ def test_a_topic_at_which_connections_die_is_left_alone_a_while(bench_of, statio
     assert all(post.topic != "t/deadly" for post in bench.sessions[3].posts)
     bench.clock.now_s += 300.0
     bench.run_until(lambda: len(bench.sessions) == 5)
+
+
+def test_a_subscription_of_which_connections_die_is_left_out_a_while(bench_of, station, caplog):
+    station.append(10)
+    desk = NoisyDesk("d", "in/a")
+    desk.left = 0
+    bench = bench_of(desk)
+    make = bench._new_session
+
+    def new_session():
+        session = make()
+        subscribe = session.subscribe
+
+        def dies(topic: str) -> None:
+            subscribe(topic)
+            if topic == "in/a":
+                session.unanswered_topics = ("in/a",)
+                session._acks = False
+                session.lose()
+
+        session.subscribe = dies
+        return session
+
+    bench.link._new_session = new_session
+    bench.run_until(lambda: bench.acknowledged == 10)
+    assert len(bench.sessions) == 4
+    assert "connections die of the subscription to in/a" in caplog.text
+    assert [session.subscriptions.count("in/a") for session in bench.sessions] == [1, 1, 1, 0]
+    assert "is posted on" not in caplog.text
 
 
 def test_a_message_is_acknowledged_when_its_desk_has_dealt_with_it(bench_of, caplog):

@@ -105,8 +105,8 @@ def session_maker(
     `purpose`: of another client than the link; a broker ends the older one of two of one name.
     """
     will: Post | None = presence.will if presence is not None else None
-    # Dots: no name has one, so no two gates have one identifier.
-    name = ".".join(filter(None, ("gatepost", settings.gate.site, settings.gate.name, purpose)))
+    # Lines below: no name has one, so no two gates have one identifier. nats-server takes no dots.
+    name = "_".join(filter(None, ("gatepost", settings.gate.site, settings.gate.name, purpose)))
     return partial(
         MqttSession,
         host=settings.link.broker_host,

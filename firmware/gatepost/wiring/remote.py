@@ -48,6 +48,9 @@ _MOST_FAILURES = 3
 # reason.
 _QUIET_S = 60.0
 _NOT_AUTHENTIC = "not_authentic"
+_DESIRED = "desired"
+# Of letters that nobody signed so many are turned away in one turn, with one wait for the disk.
+_MOST_AT_ONCE = 16
 _LANE_VERBS = {
     ServerVerb.RELEASE_ENTRY: Verb.RELEASE_ENTRY,
     ServerVerb.RELEASE_EXIT: Verb.RELEASE_EXIT,
@@ -115,10 +118,7 @@ class Remote:
         if self._memory is None or self._clock.now_s() < self._look_at_s:
             return ()
         try:
-            letter = self._next(self._memory)
-            if letter is None:
-                return ()
-            found = self._judged(self._memory, letter)
+            found = self._first(self._memory, self._next(self._memory))
         except InboxError as error:
             self._miss(error)
             return ()
@@ -149,27 +149,39 @@ class Remote:
 
     # ------------------------------------------------------------------------------------ letters
 
-    def _next(self, memory: CommandMemory) -> Letter | None:
+    def _next(self, memory: CommandMemory) -> Sequence[Letter]:
         now = trusted_now(self._clock)
         if memory.since_s is None and now is not None:
             memory.begin_to_remember(now.timestamp())
-        letters = self._inbox.after(*memory.place, 1)
+        letters = self._inbox.after(*memory.place, _MOST_AT_ONCE)
         self._problem, self._failures = None, 0
         if not letters:
             self._look_at_s = self._clock.now_s() + _LOOK_S
-            return None
-        return letters[0]
+        return letters
 
-    def _judged(self, memory: CommandMemory, letter: Letter) -> Asked | None:
+    def _first(self, memory: CommandMemory, letters: Sequence[Letter]) -> Asked | None:
+        """Return what the first letter asks for, or turn away those in a row that nobody signed."""
+        now, keys = trusted_now(self._clock), self._keys()
+        turned_away: list[tuple[Letter, bytes]] = []
+        for letter in letters:
+            kind = Kind.DESIRED if letter.kind == _DESIRED else Kind.COMMAND
+            found = authenticate(letter.content, kind, keys, now)
+            if isinstance(found, Refused):
+                turned_away.append((letter, _refusal(found)))
+            elif turned_away:
+                break  # its turn is the next one
+            else:
+                return self._judged(memory, letter, found, now)
+        if turned_away:
+            memory.end_all(turned_away)
+            self._counted[_NOT_AUTHENTIC] += len(turned_away)
+        return None
+
+    def _judged(
+        self, memory: CommandMemory, letter: Letter, authentic: Authentic, now: datetime | None
+    ) -> Asked | None:
         """Return what a letter asks for; answer one that does not count."""
-        now = trusted_now(self._clock)
-        kind = Kind.DESIRED if letter.kind == "desired" else Kind.COMMAND
-        authentic = authenticate(letter.content, kind, self._keys(), now)
-        if isinstance(authentic, Refused):
-            memory.end(letter, None, _refusal(authentic))
-            self._counted[_NOT_AUTHENTIC] += 1
-            return None
-        if kind is Kind.DESIRED:
+        if authentic.signed.kind is Kind.DESIRED:
             self._desired(memory, letter, authentic)
             return None
         command = read_command(authentic, self._source)

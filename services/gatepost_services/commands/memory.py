@@ -8,6 +8,7 @@ once (S7); one whose end nobody saw answers `interrupted`, and is not tried agai
 import logging
 import secrets
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -195,6 +196,19 @@ class CommandMemory(SqliteWriter):
             _answer(connection, letter, body)
             _pass(connection, letter)
         self.place = letter.epoch, letter.number
+
+    def end_all(self, ended: Sequence[tuple[Letter, bytes]]) -> None:
+        """Note what is answered to letters in a row that are no commands: one wait for the disk.
+
+        Raises:
+            CommandMemoryError: nothing of it is kept.
+        """
+        with self._transaction("write") as connection:
+            for letter, body in ended:
+                _answer(connection, letter, body)
+                _pass(connection, letter)
+        last = ended[-1][0]
+        self.place = last.epoch, last.number
 
     def _whole_place(self) -> tuple[bytes, int, int | None]:
         ((finding,),) = self._read("PRAGMA integrity_check(1)")

@@ -151,12 +151,15 @@ def send(
     """
     prefix = order.source[1:]
     own = f"{prefix}/reply/{secrets.token_hex(8)}"
+    mark = command.id.encode("ascii")
     answers: queue.Queue[Reply] = queue.Queue(_MOST_WAITING)
 
     def take(message: Incoming) -> None:
         with suppress(ValueError, RecursionError, queue.Full):
             reply = msgspec.json.decode(message.payload, type=Reply)
-            if reply.id == command.id and not message.is_retained:
+            # Whose signature does not count is answered without a name: nothing of it was read.
+            is_ours = reply.id == command.id or (reply.id is None and message.correlation == mark)
+            if is_ours and not message.is_retained:
                 answers.put_nowait(reply)
 
     post = Outgoing(
@@ -164,7 +167,7 @@ def send(
         command.text,
         content_type=CONTENT_TYPE,
         response_topic=own,
-        correlation=command.id.encode("ascii"),
+        correlation=mark,
         expiry_s=max(1, int(command.exp - time.time())) if expires else None,
     )
     with HubClient(broker, topics=[own, f"{prefix}/reply"], on_message=take) as client:

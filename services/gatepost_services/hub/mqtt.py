@@ -44,7 +44,7 @@ _TURN_S = 0.2
 _KEEPALIVE_S = 30
 # An event has at most 64 KiB, and nothing else that comes to a server is larger (MQTT 5 only).
 _MOST_PACKET_BYTES = 256 * 1024
-# So many posts are on their way at once; the others wait here, in order.
+# So many posts are on their way at once, or fewer if the broker says so; the others wait here.
 _WINDOW = 100
 # So many packets are read before anything else has its turn.
 _MOST_READS = 1000
@@ -96,6 +96,7 @@ class HubClient:
         self._taken = 0
         self._lost: str | None = None
         self._has_answered = False
+        self._window = _WINDOW
         self._line_log = EdgeLog(_LOG)
         self._stopping = threading.Event()
         self._ear, self._bell = socket.socketpair()
@@ -121,12 +122,6 @@ class HubClient:
 
     def __exit__(self, *exc_info: object) -> None:
         self.stop()
-
-    @property
-    def is_subscribed(self) -> bool:
-        """Whether there is a connection, and the broker has confirmed every subscription."""
-        with self._changed:
-            return self._is_subscribed
 
     @property
     def trouble(self) -> str | None:
@@ -245,7 +240,7 @@ class HubClient:
         with self._changed:
             if not self._is_connected:
                 return
-            room = _WINDOW - len(self._sent)
+            room = max(0, self._window - len(self._sent))
             posts, self._waiting = self._waiting[:room], self._waiting[room:]
         for ticket in posts:
             post = ticket.post
@@ -322,12 +317,12 @@ class HubClient:
             self._trouble = None
             self._changed.notify_all()
 
-    # paho calls these inside of loop_read.
-
     def _on_connect(
-        self, client: Client, _data: object, _flags: object, reason: ReasonCode, _more: object
+        self, client: Client, _data: object, _flags: object, reason: ReasonCode, more: object
     ) -> None:
         self._has_answered = True
+        # paho does not look at it.
+        self._window = min(_WINDOW, getattr(more, "ReceiveMaximum", _WINDOW))
         if reason.is_failure:
             self._lost = f"it refuses the connection: {reason}"
             return

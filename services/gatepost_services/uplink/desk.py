@@ -49,7 +49,7 @@ class Desk(Protocol):
         """Deal with a message of one of the topics, for good; then the broker is told so.
 
         Raises:
-            OSError: it is not kept, so the broker is to keep it; the connection ends.
+            OSError: it is not kept. The broker is told nothing, and it is taken again in a second.
         """
         ...
 

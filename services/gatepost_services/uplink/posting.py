@@ -180,16 +180,17 @@ class Posting:
 
     def ended(self, session: Session, now_s: float, *, is_dead: bool) -> None:
         """Note that the connection has ended; did it die of a topic?"""
-        if is_dead and self._probe is not None:
-            topic = self._by_mid[self._probe][1].topic
-            if self._has_died_enough(topic):
-                _LOG.warning("connections die of what is posted on %s; left out a while", topic)
-                self._mute(topic, NOT_AUTHORISED, now_s + _DEADLY_S)
-        elif is_dead and self._is_begun and session.unanswered_topics:
+        if is_dead and self._is_begun and session.unanswered_topics:
+            # Sent before all posts, and answered in order: the first one is what it died of.
             topic = session.unanswered_topics[0]
             if self._has_died_enough(_of_subscription(topic)):
                 self._unsubscribed[topic] = now_s + _DEADLY_S
                 _LOG.warning("connections die of the subscription to %s; left out a while", topic)
+        elif is_dead and self._probe is not None:
+            topic = self._by_mid[self._probe][1].topic
+            if self._has_died_enough(topic):
+                _LOG.warning("connections die of what is posted on %s; left out a while", topic)
+                self._mute(topic, NOT_AUTHORISED, now_s + _DEADLY_S)
         self._by_mid.clear()
         self._probe, self._is_begun = None, False
 
