@@ -26,7 +26,8 @@ from gatepost_services.contract.asyncapi import document, examples, sealed_examp
 from gatepost_services.contract.classes import CLASS_OF, schema_urn, version_of
 from gatepost_services.contract.schemas import Data, SchemaError, check, event, schemas
 from gatepost_services.record import NO_HASH, TIME_QUALITIES, Entry, EventClass
-from gatepost_services.sync.documents import Desired, Fetch
+from gatepost_services.sync import documents as sync
+from gatepost_services.uplink.presence import PresenceDesk
 
 GOLDEN = Path(__file__).parents[1] / "data/contract"
 TYPES = sorted(CLASS_OF)
@@ -95,6 +96,20 @@ def test_the_words_of_the_contract_are_those_of_the_code(word, said):
     assert set(get_args(word)) == said
 
 
+def test_each_decision_has_the_outcomes_that_lead_to_it():
+    releases = {each.word for each in Outcome if each.releases}
+    expected = {
+        "visit.admitted": releases,
+        "visit.rechecked": {"recheck"},
+        "visit.referred": {"refer"},
+        "visit.denied": {"redirect", "deny"},
+    }
+    for type_, outcomes in expected.items():
+        fields = msgspec.structs.fields(schemas()[type_].data)
+        assert set(get_args(next(f.type for f in fields if f.name == "outcome"))) == outcomes
+    assert set.union(*expected.values()) == {each.word for each in Outcome}
+
+
 def test_a_command_is_what_the_gate_takes():
     claims = msgspec.structs.fields(messages.CommandClaims)
     gates = msgspec.structs.fields(ServerCommand)
@@ -112,8 +127,8 @@ def test_a_command_is_what_the_gate_takes():
     ("contract", "code", "example"),
     [
         (messages.CommandClaims, ServerCommand, COMMAND),
-        (messages.DesiredClaims, Desired, DESIRED),
-        (messages.Fetch, Fetch, FETCH),
+        (messages.DesiredClaims, sync.Desired, DESIRED),
+        (messages.Fetch, sync.Fetch, FETCH),
     ],
 )
 def test_what_a_server_sends_is_read_alike_by_the_contract_and_by_the_code(contract, code, example):
@@ -229,7 +244,14 @@ def test_the_document_names_the_topics_that_the_code_uses():
     for stream in ("alarm", "live", "backlog", "replay"):
         topic = wire.event_topic("north", "gate-1", stream)
         assert topic.replace("north/gate-1", "{site}/{gate}") in addresses
-    for topic in (wire.status_topic("s", "g"), wire.watermark_topic("s", "g")):
+    for topic in (
+        wire.status_topic("s", "g"),
+        wire.watermark_topic("s", "g"),
+        sync.fetch_topic("s", "g"),
+        sync.desired_topic("s", "g", "+").replace("+", "{document}"),
+        sync.chunks_topic("s", "g").replace("+/+", "{digest}/{offset}"),
+        PresenceDesk("s", "g", {}).will.topic,
+    ):
         assert topic.replace("s/g", "{site}/{gate}") in addresses
 
 

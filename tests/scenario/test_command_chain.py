@@ -103,7 +103,7 @@ def test_the_same_command_twice_acts_once_and_answers_twice_alike(chain):
         chain.publish(command)
         assert len(set(chain.answers(command, len(before) + 1))) == 1
     obeyed = sum(chain.obeyed(command) for command in commands)
-    assert 2 <= len(chain.pulses()) <= obeyed <= len(commands)
+    assert 1 <= len(chain.pulses()) <= obeyed <= len(commands)
 
 
 def test_a_technician_sends_a_command_and_reads_the_answer(chain):

@@ -318,3 +318,59 @@ def test_a_new_connection_is_made_at_once_when_there_are_new_certificates(statio
     bench.run_until(lambda: len(bench.sessions) == 2)
     assert bench.clock.now_s - began_s <= 2.0
     bench.close()
+
+
+def proven(bench, station, *desks) -> None:
+    """Let everything go once, live events too, and then let the broker fall silent."""
+    station.append(1)
+    bench.run_until(lambda: all(desk.told for desk in desks) and bench.acknowledged == 1)
+    station.append(1)
+    bench.link._drain.ring(bench.clock.now_s)
+    bench.run_until(lambda: bench.acknowledged == 2)
+    bench.sessions[-1]._acks = False
+
+
+def test_posts_take_no_more_than_half_of_what_may_be_on_its_way(bench_of, station):
+    desks = [NoisyDesk(str(n)) for n in range(6)]
+    bench = bench_of(*desks, window=4, backlog_rate=0.0)
+    proven(bench, station, *desks)
+    bench.run(3)
+    session = bench.sessions[0]
+    unanswered = len(session._unacked)
+    assert 1 <= unanswered <= 2
+    station.append(10)
+    bench.link._drain.ring(bench.clock.now_s)
+    bench.run(3)
+    assert len(session._unacked) == 4
+
+
+def test_an_event_beside_a_post_is_not_what_a_connection_died_of(bench_of, station):
+    desk = NoisyDesk("d")
+    bench = bench_of(desk)
+    proven(bench, station, desk)
+    bench.run(3)
+    station.append(1)
+    bench.link._drain.ring(bench.clock.now_s)
+    bench.run(3)
+    assert bench.link._drain.in_flight == 1
+    assert bench.link._posting.in_flight == 1
+    bench.sessions[0].lose()
+    bench.run(2)
+    assert bench.sessions[0].is_closed
+    assert bench.link._refusals._deaths == 0
+
+
+def test_what_waits_unread_is_not_waited_for(bench_of):
+    bench = bench_of()
+    bench.run(5)
+    session, looks = bench.sessions[0], []
+
+    def on_readable() -> None:
+        looks.append(bench.clock.now_s)
+        session.has_unread = len(looks) < 3
+
+    session.on_readable = on_readable
+    session.has_unread = True
+    bench.run(5)
+    assert len(looks) == 3
+    assert looks[0] == looks[2]  # no time passed

@@ -5,7 +5,6 @@ What else the gate keeps of them goes by itself once the roster no longer names 
 """
 
 import threading
-import time
 from collections.abc import Sequence
 
 from gatepost.core.events import Json, Record
@@ -50,7 +49,7 @@ class Erasing:
         try:
             key = RosterKey.load(self._paths.roster_key)
             with RosterWriter.open(self._paths.roster, key) as writer:
-                writer.erase(subject, int(time.time()))
+                writer.erase(subject, int(self._clock.utc_s()))
         except RosterError as error:
             self._failed = [*self._failed, str(error)]
 

@@ -11,6 +11,7 @@ from gatepost_services.contract.words import (
     Category,
     Direction,
     Escort,
+    Outcome,
     Reason,
     Regime,
     Rules,
@@ -50,9 +51,7 @@ class AtExit(Data, frozen=True, kw_only=True):
 class ExitDecided(AtExit, frozen=True, kw_only=True):
     """What was decided at the exit; the order's words where it was asked."""
 
-    outcome: (
-        Literal["admit", "admit_and_report", "recheck", "refer", "redirect", "deny"] | Unset
-    ) = UNSET
+    outcome: Outcome | Unset = UNSET
     rules: Rules | Unset = UNSET
     regime: Regime | Unset = UNSET
     finding: Reason | Unset = UNSET

@@ -4,8 +4,8 @@ A member is an opaque subject id and a category: the gate needs no names, and wh
 nobody can take from it. Somebody may have a second pass for the same subject, marked `duress`, to
 show under threat: it opens as any other, and tells silently.
 
-One SQLite file, changed by one process at a time (the link, or `gatepost roster import`) and read
-by the gate, which follows without a restart:
+One SQLite file, changed by one process at a time (`sync.taking`, or `gatepost roster import`) and
+read by the gate, which follows without a restart:
 
 * `rows`: what is kept of a pass, and the digest over all of them that a server can compare;
 * `key`: the site's key, without which the file opens nothing;

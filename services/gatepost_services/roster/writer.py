@@ -1,7 +1,7 @@
 """The roster as its one writer changes it: whole, by the difference to the last one, or one person.
 
 Each change is one transaction: a kill leaves the old roster or the new one. Whoever else writes
-meanwhile (the link, and a technician's command) waits for it, or is told to come again.
+meanwhile (a server's roster, and a technician's command) waits for it, or is told to come again.
 """
 
 import os
@@ -362,7 +362,7 @@ def _make_file(path: Path) -> None:
         ) from error
     try:
         if os.geteuid() == 0:
-            # SQLite gives -wal and -shm to the same owner: the link writes them after us.
+            # SQLite gives -wal and -shm to the same owner: the gate's user writes them after us.
             folder = path.parent.stat()
             os.fchown(descriptor, folder.st_uid, folder.st_gid)
     finally:
