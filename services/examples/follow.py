@@ -102,11 +102,8 @@ def main():
     args = parser.parse_args()
     prefix = f"gatepost/{args.site}/{args.gate}"
 
-    client = mqtt.Client(
-        mqtt.CallbackAPIVersion.VERSION2,
-        client_id=f"follow-{args.site}-{args.gate}",
-        protocol=mqtt.MQTTv5,
-    )
+    name = f"follow-{args.site}-{args.gate}"
+    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, name, protocol=mqtt.MQTTv5)
 
     def tell(finding):
         print(json.dumps(finding), flush=True)

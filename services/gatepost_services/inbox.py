@@ -195,7 +195,7 @@ class InboxReader(SqliteReader):
             begin = number if now == epoch else 0
             sizes = _MOST_KIND, MOST_CONTENT + 1
             rows = connection.execute(_AFTER, (*sizes, begin, most)).fetchall()
-            if not all(_is_ours(row, begin) for row in rows):
+            if not all(_is_ours(*row) for row in rows):
                 raise _DamagedError(f"{self._path}: a letter in it is none of ours")
             return [Letter(now, *row) for row in rows]
 
@@ -212,9 +212,6 @@ class InboxReader(SqliteReader):
         return self._steps > _MOST_STEPS
 
 
-def _is_ours(row: tuple[Any, ...], begin: int) -> bool:
+def _is_ours(number: Any, kind: Any, content: Any) -> bool:
     """Return whether a letter has the types that it should: the file is another process's."""
-    number, kind, content = row
-    if not isinstance(number, int) or number <= begin:
-        return False
-    return isinstance(kind, str) and isinstance(content, bytes)
+    return isinstance(number, int) and isinstance(kind, str) and isinstance(content, bytes)

@@ -12,9 +12,11 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from roster import PEOPLE, people
 
@@ -202,6 +204,28 @@ def told(name: str, values: list[float]) -> None:
     print(f"  {name:<32} {len(values):>6} turns  {found} ms")
 
 
+def push(
+    folder: Path,
+    server: DesiredServer,
+    gate: GateProcess,
+    what: tuple[int, bytes, dict[str, object]],
+) -> None:
+    """Push one document, wait until it is in force, and say how long that took."""
+    version, content, more = what
+    began_s = time.monotonic()
+    wanted = desired(version, content, server.serve(content), **more)
+    server.push([GATE], wanted, ADMIN)
+    file = folder / "link" / "incoming" / wanted.digest
+    while not file.exists():
+        time.sleep(0.01)
+    came_s = time.monotonic() - began_s
+    gate.wait("document.applied")
+    print(
+        f"version {version}: {len(content) / 1e6:.1f} MB; on the gate's disk after "
+        f"{came_s:.1f} s, in force after {time.monotonic() - began_s:.1f} s"
+    )
+
+
 def rehearse(folder: Path, idle_s: float) -> bool:
     """Push a roster, a delta and the first roster again; return whether all is within its limit."""
     broker = LocalBroker(folder)
@@ -224,33 +248,27 @@ def rehearse(folder: Path, idle_s: float) -> bool:
                 (2, changes.encode(), {"mode": "delta", "base_version": 1}),
                 (3, first, {}),
             ):
-                began_s = time.monotonic()
-                wanted = desired(version, content, server.serve(content), **more)
-                server.push([GATE], wanted, ADMIN)
-                file = folder / "link" / "incoming" / wanted.digest
-                while not file.exists():
-                    time.sleep(0.01)
-                came_s = time.monotonic() - began_s
-                gate.wait("document.applied")
-                print(
-                    f"version {version}: {len(content) / 1e6:.1f} MB; on the gate's disk after "
-                    f"{came_s:.1f} s, in force after {time.monotonic() - began_s:.1f} s"
-                )
+                push(folder, server, gate, (version, content, more))
             time.sleep(idle_s)
     finally:
         figures = gate.stop()
         link.kill()
         link.wait()
         broker.stop()
+    return judged(folder, figures)
+
+
+def judged(folder: Path, figures: Mapping[str, Any]) -> bool:
+    """Print the figures of a gate; return whether all is within its limit."""
     with Roster(folder / "gate" / "roster.db", folder / "roster.key") as roster:
         state = roster.check()
     print(f"roster: version {state.version}, {state.members} passes")
     is_good = (state.version, state.members) == (3, PEOPLE)
     for name, found in figures.items():
-        for bucket, values in found.items():  # type: ignore[attr-defined]
+        for bucket, values in found.items():
             told(f"{name} {bucket}", values)
-        p99 = percentile(found["taking"], 0.99)  # type: ignore[index]
-        ratio = p99 / percentile(found["idle"], 0.99)  # type: ignore[index]
+        p99 = percentile(found["taking"], 0.99)
+        ratio = p99 / percentile(found["idle"], 0.99)
         print(f"  p99 of {name}, taking a roster: {ratio:.2f} of idle")
         is_good = is_good and (name != "busy_ms" or p99 < LIMIT_MS)
     return is_good

@@ -193,7 +193,8 @@ def _configure(folder: Path, port: int) -> Path:
     paths = {name: str(folder / name) for name in ("gate", "link", "run")}
     config.write_text(
         f'[gate]\nsite = "{SITE}"\nname = "{GATE}"\n[screening]\noffset_c = 2.4\n'
-        f'[link]\nbroker_host = "127.0.0.1"\nbroker_port = {port}\ntransport = "plain"\nreconnect_max_s = 1.0\n'
+        f'[link]\nbroker_host = "127.0.0.1"\nbroker_port = {port}\n'
+        'transport = "plain"\nreconnect_max_s = 1.0\n'
         "backlog_rate = 0\n"
         f"[journal]\nkeep_delivered_days = 0\nmin_free_megabytes = 10\n"
         + "[paths]\n"

@@ -136,7 +136,7 @@ def set_going(machine: Machine, out: socket.socket) -> None:
     """
     _wait_status(machine, "query-status", ("paused",), _LOAD_S)
     machine.tell("cont")
-    start = {"utc_s": time.time(), "seed": os.urandom(_SEED_BYTES).hex()}
+    start = {"utc_s": time.time_ns() / 1e9, "seed": os.urandom(_SEED_BYTES).hex()}
     out.sendall(json.dumps(start).encode() + b"\n")
 
 

@@ -27,7 +27,7 @@ KEY, ROOT = key_of_seed(bytes([41]) * 32), key_of_seed(bytes([42]) * 32)
 # The gate of `gatepost run`, on a simulated lane in real time, with nobody there. What its relays
 # do is written down at once, out of reach of a kill.
 GATE = """
-import os, sys, time, uuid
+import os, sys, threading, time, uuid
 from pathlib import Path
 from gatepost.cli.process import Stopper, log_to_stderr
 from gatepost.gate import Hardware
@@ -37,15 +37,16 @@ from gatepost_hal.ports import Direction
 from gatepost_hal.simulated.lane import SimulatedLane
 from gatepost_hal.simulated.watchdog import SimulatedWatchdog
 from gatepost_hal.simulated.world import World
+from gatepost_hal.system import SystemClock
 
 settings = load(Path(sys.argv[1]))
 log_to_stderr()
 began = time.monotonic()
 
 def pace(at_s):
-    time.sleep(max(0.0, began + at_s - time.monotonic()))
+    threading.Event().wait(max(0.0, began + at_s - time.monotonic()))
 
-world = World(start_utc_s=time.time(), pace=pace)
+world = World(start_utc_s=SystemClock().utc_s(), pace=pace)
 lane = SimulatedLane(world, seed=1)
 relays = os.open(sys.argv[2], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 free = set()

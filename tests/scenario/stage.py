@@ -3,11 +3,10 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gatepost.core.correction import Calibration
 from gatepost.core.events import Holder, Record, Tested, Verb
-from gatepost.core.faults import Fault
 from gatepost.core.offset import Offset
 from gatepost.core.sensing import Sensing
 from gatepost.core.states import Span, Standing, State
@@ -31,6 +30,9 @@ from gatepost_hal.simulated.world import World
 from gatepost_services.journal import Entry
 
 from .life import Life, MemoryLog, NoDisinfection, Notebook, claim
+
+if TYPE_CHECKING:
+    from gatepost.core.faults import Fault
 
 # A thermometer that reads what it sees: the scene is what the part says, and k is that of the
 # camera that the people's readings come from. What a real one adds, a test asks for.
@@ -146,10 +148,8 @@ class Stage:
         self.log = MemoryLog()
         self.passes: Any = Notebook()
         self.ledger: Any = NoLedgers()
-        self.visitors = 0
+        self.visitors = self.rings = self.acknowledged = 0
         self.notified: list[str] = []
-        self.rings = 0
-        self.acknowledged = 0
         self.kept: list[Offset] = []
         self.measured: tuple[Reading, ...] = ()  # the last attempt of the last `screen`
         self.asked: list[Asked] = []

@@ -71,6 +71,13 @@ def test_the_answer_to_the_own_command_comes_back(broker):
     assert came.correlation == command.id.encode()
 
 
+def test_an_answer_without_a_name_is_known_by_its_correlation(broker):
+    unsigned = b'{"id":null,"status":"refused","why":"unknown_key"}'
+    with Gate(broker, (unsigned,)):
+        reply = send(ORDER, signed(ORDER, KEY, 1, NOW_S), broker, wait_s=DEADLINE_S)
+    assert (reply.id, reply.why) == (None, "unknown_key")
+
+
 def test_without_a_gate_there_is_no_answer(broker):
     command = signed(ORDER, KEY, 1, NOW_S)
     assert send(ORDER, command, broker, wait_s=1.0) is None

@@ -230,6 +230,17 @@ def test_many_old_answers_are_passed_over(office):
     assert office.next() is not None
 
 
+def test_answers_of_one_moment_go_out_one_after_another(office):
+    count = 120  # more than are read at once
+    for number in range(count):
+        office.take(signed_text(jti=f"c-{number}"))
+    office.answer(*office.waiting())
+    office.now_s += 1.0
+    for _ in range(count):
+        office.desk.posted(office.desk.next_post(office.now_s), 0, office.now_s)
+    assert office.waiting() == []
+
+
 def test_a_refused_response_topic_gives_way_to_our_own_and_then_to_others(office):
     for number in (1, 2):
         office.take(signed_text(jti=f"c-{number}"), response_topic=f"{BASE}/reply/me")

@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gatepost.core.faults import Fault
 from gatepost.core.regime import Regime
@@ -74,62 +74,66 @@ def gate(
 ) -> Iterator[Gate]:
     """Yield the control loop of one lane on `hardware`, with its journal, roster and orders.
 
-    What of these cannot be used is a fault that the gate reports, not a reason not to start:
-    whoever is inside must get out.
+    What of these cannot be used is a fault that is told: whoever is inside must get out.
     """
     # Loaded when a gate starts, not by whatever else is built from here: what signs and verifies.
     from gatepost.wiring.centre import centre  # noqa: PLC0415
     from gatepost.wiring.clock_watch import gate_clock  # noqa: PLC0415
-    from gatepost.wiring.documents import Documents  # noqa: PLC0415
-    from gatepost.wiring.news import News  # noqa: PLC0415
 
     with ExitStack() as closing:
         # Before the journal is opened: it is held against the newest event.
         clock = gate_clock(settings, hardware.clock, boot_id)
         hardware = hardware._replace(clock=clock)
         log = event_log(settings, clock, boot_id, closing)
-        doorbell = Doorbell(settings.paths.doorbell)
-        closing.callback(doorbell.close)
         passes = Passes(settings, clock, boot_id, closing)
         orders = Orders(settings.paths.control, clock)
         closing.callback(orders.close)
         store = StandingStore(settings.paths.standing)
         offsets = thermometer.OffsetStore(settings.paths.offset)
         order = _order(settings, clock)
-        in_force = order.current if order else _no_order
-        documents = Documents(settings, clock, order)
-        closing.callback(documents.close)
-        server = centre(settings, hardware, documents, closing)
-        news = News(settings, clock, regime=in_force, outings=passes.take_outings)
-        regime, _ = in_force()
-        disinfection = Disinfection(settings.paths.disinfection, clock, boot_id)
+        server = centre(
+            settings, hardware, clock, order=order, outings=passes.take_outings, closing=closing
+        )
+        around = Surroundings(
+            regime=order.current if order else _no_order,
+            keep_offset=offsets.keep,
+            keep_standing=store.keep,
+            notify=notify,
+            asked=lambda: [*orders.asked(), *server.asked()],
+            news=server.news,
+            faults=server.faults,
+            report=server.report,
+            **_parts(settings, clock, passes, boot_id, closing),
+        )
         yield Gate(
             hardware,
-            policy=under(policy(settings), regime),
+            policy=under(policy(settings), around.regime()[0]),
             sensing=Sensing(thermometer.setup(settings, offsets.load()), clock.now_s()),
             log=log,
-            surroundings=Surroundings(
-                codes=credentials(settings, passes, clock, closing),
-                ledger=ledgers(settings, clock, boot_id),
-                disinfection_due=disinfection.due,
-                disinfected=disinfection.done,
-                regime=in_force,
-                note_passage=passes.note,
-                forgive=passes.forgive,
-                asked=lambda: [*orders.asked(), *server.asked()],
-                news=lambda: (*news.due(), *server.news()),
-                faults=server.faults,
-                report=server.report,
-                acknowledged_seq=partial(read_acknowledged, settings.paths.acknowledged),
-                ring=doorbell.ring,
-                keep_offset=offsets.keep,
-                keep_standing=store.keep,
-                is_quiet=_quiet(settings.signals.quiet_hours, clock),
-                notify=notify,
-            ),
+            surroundings=around,
             standing=store.load(),
             known_faults={**known_faults, **passes.faults, **orders.faults, **store.faults},
         )
+
+
+def _parts(
+    settings: Settings, clock: Clock, passes: Passes, boot_id: str, closing: ExitStack
+) -> dict[str, Any]:
+    """Return the surroundings that need nothing but the settings and the passes."""
+    doorbell = Doorbell(settings.paths.doorbell)
+    closing.callback(doorbell.close)
+    disinfection = Disinfection(settings.paths.disinfection, clock, boot_id)
+    return {
+        "codes": credentials(settings, passes, clock, closing),
+        "ledger": ledgers(settings, clock, boot_id),
+        "disinfection_due": disinfection.due,
+        "disinfected": disinfection.done,
+        "note_passage": passes.note,
+        "forgive": passes.forgive,
+        "acknowledged_seq": partial(read_acknowledged, settings.paths.acknowledged),
+        "ring": doorbell.ring,
+        "is_quiet": _quiet(settings.signals.quiet_hours, clock),
+    }
 
 
 def ledgers(settings: Settings, clock: Clock, boot_id: str) -> LedgerBook:

@@ -59,13 +59,9 @@ def link(settings: Settings) -> Iterator[Link]:
         commands, sync, others = _desks(settings, replays.ask, closing)
         security = Security(settings)
         _log.info("%s", security.told())
-
-        def status_more() -> dict[str, JsonValue]:
-            return {
-                "commands": commands.figures(),
-                "documents": dict(sync.progress),
-                "certificate": security.certificate(),
-            }
+        new_session = session_maker(
+            settings, security, session_expiry_s=settings.link.session_expiry_s, presence=presence
+        )
 
         yield Link(
             site=site,
@@ -73,12 +69,7 @@ def link(settings: Settings) -> Iterator[Link]:
             journal=journal,
             store=store,
             doorbell=doorbell,
-            new_session=session_maker(
-                settings,
-                security,
-                session_expiry_s=settings.link.session_expiry_s,
-                presence=presence,
-            ),
+            new_session=new_session,
             # The jitter keeps ten thousand gates apart after one power cut: not a seeded one.
             backoff=Backoff(_RECONNECT_BASE_S, settings.link.reconnect_max_s, SystemRandom()),
             window=settings.link.window,
@@ -87,7 +78,11 @@ def link(settings: Settings) -> Iterator[Link]:
             status_s=settings.link.status_s,
             presence=presence,
             desks=[commands, sync, *others, replays],
-            status_more=status_more,
+            status_more=lambda: {
+                "commands": commands.figures(),
+                "documents": dict(sync.progress),
+                "certificate": security.certificate(),
+            },
             is_renewed=security.is_renewed,
         )
 

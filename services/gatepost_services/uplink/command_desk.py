@@ -228,9 +228,7 @@ class CommandDesk:
         self._on_replay(first, last)
 
     def _forget(self, letter: int) -> None:
-        # The gate answers letters in their order, so what is before has its answer as well.
-        if any(each.letter is not None and each.letter <= letter for each in self._replies):
-            return
+        # The gate answers letters in their order: what is before has its answer as well.
         try:
             self._inbox.forget(letter)
         except OSError as error:

@@ -99,45 +99,31 @@ class Link:
         clock: Callable[[], float] = time.monotonic,
         selector: selectors.BaseSelector | None = None,
     ) -> None:
-        if window < 1:
-            raise ValueError(f"window of {window} events; at least 1 must fit")
-        event_source(site, gate)  # raises for names that are not good
+        _check(site, gate, window)
         self._site, self._gate = site, gate
-        self._journal, self._store = journal, store
-        self._doorbell = doorbell
-        self._new_session = new_session
-        self._backoff = backoff
-        self._patience = Patience(ack_timeout_s)
-        self._clock = clock
+        self._journal, self._store, self._doorbell = journal, store, doorbell
+        self._new_session, self._backoff = new_session, backoff
+        self._patience, self._clock = Patience(ack_timeout_s), clock
         self._pages = Pages(journal, poll_s, lambda seq: seq in store.set_apart)
         self._window, self._poll_s = window, poll_s
-        self._refusals = Refusals(backoff)
-        self._bodies = Bodies(site, gate)
+        self._refusals, self._bodies = Refusals(backoff), Bodies(site, gate)
         self._bucket = TokenBucket(backlog_rate, clock())
         self._confirming = Confirming(
             watermark_topic(site, gate), store.keep_until, confirm_timeout_s, store.progress
         )
         self._session: Session | None = None
-        self._session_fd = -1
         self._drain: Drain | None = None
         self._retry_at_s = self._look_at_s = clock()
-        self._is_accepted = False
-        self._resent = 0
+        self._session_fd, self._is_accepted, self._resent = -1, False, 0
         self._is_renewed, self._renewed_at_s = is_renewed, clock()
-        self._presence = presence
+        self._presence, topic, figures = presence, status_topic(site, gate), self._figures
         self._status = StatusDesk(
-            status_topic(site, gate),
-            journal,
-            self._figures,
-            status_more,
-            every_s=status_s,
-            now_s=clock(),
+            topic, journal, figures, status_more, every_s=status_s, now_s=clock()
         )
-        first = [] if presence is None else [presence]
-        self._posting = Posting([*first, self._confirming, self._status, *desks])
+        own: list[Desk] = [] if presence is None else [presence]
+        self._posting = Posting([*own, self._confirming, self._status, *desks])
         self._line_log, self._store_log = LineLog(), EdgeLog(_LOG, logging.ERROR)
-        self._waker = Waker()
-        self._selector = selector or selectors.DefaultSelector()
+        self._waker, self._selector = Waker(), selector or selectors.DefaultSelector()
         for heard in (self._waker.fileno(), doorbell.fileno()):
             self._selector.register(heard, selectors.EVENT_READ)
 
@@ -397,3 +383,9 @@ class Link:
             sent_rate=self._status.rate(now_s),
         )
         return drain.progress(), counts
+
+
+def _check(site: str, gate: str, window: int) -> None:
+    if window < 1:
+        raise ValueError(f"window of {window} events; at least 1 must fit")
+    event_source(site, gate)  # raises for names that are not good

@@ -31,7 +31,8 @@ class Station:
             writer.replace(Whole([], as_of_utc_s=0))
         lines = [
             f'[gate]\nsite = "{SITE}"\nname = "{GATE}"',
-            f'[link]\nbroker_host = "127.0.0.1"\nbroker_port = {port}\ntransport = "plain"\nreconnect_max_s = 1.0',
+            f'[link]\nbroker_host = "127.0.0.1"\nbroker_port = {port}\n'
+            'transport = "plain"\nreconnect_max_s = 1.0',
             'keep_until = "puback"\nbacklog_rate = 0',
             f'[paths]\ngate_dir = "{folder}/gate"\nlink_dir = "{folder}/link"',
             f'run_dir = "{folder}/run"\nroster = "{roster}"',
