@@ -97,6 +97,7 @@ bench: $(VENV)/dev
 	$(BIN)/python tests/bench/roster.py
 	$(BIN)/python tests/bench/documents.py
 	$(BIN)/python tests/bench/passes.py
+	$(BIN)/python tests/bench/watch.py
 	$(BIN)/python tests/bench/thermometry.py
 	@$(MOSQUITTO)
 	$(BIN)/python tests/bench/store_and_forward.py

@@ -131,8 +131,8 @@ def test_an_unknown_section_is_told_with_the_nearest_or_with_all(least_text, pro
     assert problems_of(f"{least_text}[lanes]\n[xyz]\n") == [
         "10: [lanes]: no such section. Did you mean lane?",
         "11: [xyz]: no such section. There are: gate, link, tls, home_assistant, lane, "
-        "turnstile, passback, signals, screening, regime, sensor, pins, reader, roster, passes, watchdog, journal, "
-        "paths.",
+        "turnstile, passback, signals, screening, regime, sensor, pins, reader, roster, passes, "
+        "watchdog, journal, paths.",
     ]
 
 

@@ -54,6 +54,8 @@ _FOUND_S = 0.5
 _FREE_WAYS = (State.FIRE, State.EMERGENCY)
 # Urgent inputs go before whatever else came, for that may have to wait for the disk.
 _URGENT = (InputName.FIRE, InputName.EMERGENCY)
+# Of the status, what the server is told at each housekeeping. Not what changes with each person.
+_REPORTED = ("state", "standing", "faults")
 # Of a clock that knows the date.
 _TRUSTED = ("ntp", "rtc")
 # Who went through, and which way: what anti-passback is about. Where the turnstile tells nothing,
@@ -333,7 +335,8 @@ class Gate:
             self._recorder.write(self._around.news())
             for fault, detail in self._around.faults().items():
                 self._told_of(fault, detail)
-            self._around.report(self._status())
+            status = self._status()
+            self._around.report({name: status[name] for name in _REPORTED})
 
     def _remind(self) -> None:
         regime = self._policy.regime

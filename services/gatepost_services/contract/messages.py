@@ -109,6 +109,15 @@ class CommandFigures(Struct, frozen=True, kw_only=True):
     replies_undelivered: Count
 
 
+class CertificateFigures(Struct, frozen=True, kw_only=True):
+    """The certificate of this gate."""
+
+    expires_utc: Utc
+    days_left: Annotated[
+        int | None, Meta(description="Whole days; null: the gate does not know the time.")
+    ]
+
+
 class Status(Struct, frozen=True, kw_only=True):
     """How far the link has come. Members may be added."""
 
@@ -124,6 +133,7 @@ class Status(Struct, frozen=True, kw_only=True):
     sent_rate: Annotated[float, Meta(ge=0, description="Events a second since the last status.")]
     journal: JournalEnd
     commands: CommandFigures | Unset = UNSET
+    certificate: CertificateFigures | None | Unset = UNSET
 
 
 class Presence(Struct, frozen=True, kw_only=True):
@@ -159,8 +169,6 @@ class LaneReport(Struct, frozen=True, kw_only=True):
 
     state: State
     standing: list[Standing]
-    inputs: Annotated[dict[str, bool], Meta(description="Contacts, as last seen to change.")]
-    passes_read: Count
     faults: Annotated[list[str], Meta(description="Faults that stand, the oldest first.")]
 
 

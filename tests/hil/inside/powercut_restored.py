@@ -1,7 +1,7 @@
 """The guest's part of a power cut where it is saved and restored: wait for the disk, and go on.
 
 What comes before `_wait` is in the snapshot. Nothing of Gatepost runs there, and SQLite is not
-used, for it draws its random numbers once for a process.
+used: it takes the start of its random numbers from the system once a process.
 """
 
 import fcntl
@@ -13,11 +13,13 @@ import subprocess
 import time
 from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
+
+from gatepost import wiring
 
 from . import powercut_load
 
-# What gate and link import when they start; a start from the disk's is in the cold boots.
-_IMPORTED = ("gatepost.cli.run", "gatepost.cli.uplink")
+_COMMANDS = ("gatepost.cli.run", "gatepost.cli.uplink")
 _PORT = "vport*p1"
 _DISK = "vda"
 _BLOCK_DRIVER = Path("/sys/bus/virtio/drivers/virtio_blk")
@@ -27,8 +29,7 @@ _RNDADDENTROPY, _RNDRESEEDCRNG = 0x40085203, 0x5207
 
 def main() -> None:
     """Get everything ready but the disk, be saved, and be one boot of the bench from there on."""
-    for name in _IMPORTED:
-        import_module(name)
+    _import()
     disk = (Path("/sys/block") / _DISK / "device").resolve().name
     (_BLOCK_DRIVER / "unbind").write_text(disk)
     start = _wait()
@@ -41,6 +42,16 @@ def main() -> None:
         os.dup2(log, fd)
     (_BLOCK_DRIVER / "bind").write_text(disk)
     powercut_load.main()
+
+
+def _import() -> None:
+    """Import what gate and link do when they start; only the cold boots wait for that there.
+
+    Not lgpio, which starts a thread when it is imported: none outlives a fork.
+    """
+    parts = [part.name for part in iter_modules(wiring.__path__, "gatepost.wiring.")]
+    for name in (*_COMMANDS, *parts):
+        import_module(name)
 
 
 def _wait() -> dict[str, object]:
