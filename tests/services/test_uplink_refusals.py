@@ -227,6 +227,24 @@ def test_a_refusal_behind_a_proof_is_the_events(refusals):
     assert refusals.suspects == {}
 
 
+def test_while_nobody_has_subscribed_the_connection_stands_and_all_else_goes_on(
+    station, make_fake_broker
+):
+    broker = make_fake_broker()
+    has_subscriber = False
+    broker.judge = lambda topic, _payload: (
+        0x10 if "/event/" in topic and not has_subscriber else None
+    )
+    station.append(5, ALARM)
+    station.append(10)
+    with station.link(broker.port, status_s=0.05):
+        assert broker.wait_for(lambda: len(broker.statuses) >= 5)
+        assert broker.connects == 1
+        has_subscriber = True
+        assert broker.wait_for(lambda: len(set(first_receipts(broker))) == 15)
+    assert broker.connects == 1
+
+
 @pytest.mark.parametrize("reason", [0x10, 0x91, 0x97])
 def test_some_reasons_are_never_the_events(refusals, reason):
     for _ in range(5):

@@ -133,7 +133,7 @@ class Status(Struct, frozen=True, kw_only=True):
     sent_rate: Annotated[float, Meta(ge=0, description="Events a second since the last status.")]
     journal: JournalEnd
     commands: CommandFigures | Unset = UNSET
-    certificate: CertificateFigures | None | Unset = UNSET
+    certificate: CertificateFigures | Unset | None = UNSET
 
 
 class Presence(Struct, frozen=True, kw_only=True):

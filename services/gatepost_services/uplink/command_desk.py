@@ -29,6 +29,8 @@ _MOST_REFUSALS = 64
 _EXPIRY_S = 86_400
 _LOOK_S = 0.25
 _PAGE, _MOST_PAGES = 50, 20
+# Answers that promised a replay, and are known as such when they come again.
+_MOST_REPLAYED = 256
 _DENIED = 0x80
 
 
@@ -65,6 +67,7 @@ class CommandDesk:
         self._refusals: deque[_Reply] = deque()
         self._replies: deque[_Reply] = deque()
         self._last: Answer | None = None  # the last one that was read
+        self._replayed: deque[bytes] = deque(maxlen=_MOST_REPLAYED)
         self._look_at_s = 0.0
         self._received = 0
         self._refused: Counter[str] = Counter()
@@ -86,8 +89,9 @@ class CommandDesk:
         }
 
     def connected(self, now_s: float) -> None:
-        """Begin with a new connection."""
+        """Begin with a new connection: what is wrong is told once in each."""
         self._look_at_s = now_s
+        self._form_log = EdgeLog(_LOG)
 
     def take(self, message: Message, now_s: float) -> None:
         """Put a command into the inbox, or refuse it.
@@ -150,7 +154,6 @@ class CommandDesk:
             self._refuse(message, "busy", id_of(message.payload), str(error))
             return
         self._received += 1
-        self._form_log.recovered("commands have their form again")
 
     def _sender(self, message: Message) -> tuple[str | None, bytes | None]:
         """Return where and with what the answer is wanted: below our own topic, or nowhere."""
@@ -225,7 +228,10 @@ class CommandDesk:
             first, last = int(asked["first"]), int(asked["last"])
         except (ValueError, TypeError, KeyError, AttributeError):
             return
-        self._on_replay(first, last)
+        # A command that comes again is answered again, and replays nothing twice.
+        if answer.body not in self._replayed:
+            self._replayed.append(answer.body)
+            self._on_replay(first, last)
 
     def _forget(self, letter: int) -> None:
         # The gate answers letters in their order: what is before has its answer as well.

@@ -12,7 +12,7 @@ from gatepost_services.contract.events import event_topic
 from gatepost_services.record import Record
 from gatepost_services.uplink.bodies import Bodies
 from gatepost_services.uplink.channel import Channel, channels
-from gatepost_services.uplink.line import RefusedError, Session
+from gatepost_services.uplink.line import NobodyError, RefusedError, Session
 from gatepost_services.uplink.pacing import TokenBucket
 from gatepost_services.uplink.pages import Pages
 from gatepost_services.uplink.progress import NO_END, Progress
@@ -23,6 +23,7 @@ from gatepost_services.uplink.run import Run
 _RESERVE = 10
 # Of bodies in flight, which paho keeps in memory: events may be large.
 _MOST_BYTES = 1024 * 1024
+_NOBODY = 0x10  # MQTT 5.0, section 3.4.2.1
 
 
 class Drain:
@@ -161,15 +162,18 @@ class Drain:
         """Note what has arrived; numbers that are none of an event's are left out.
 
         Raises:
-            RefusedError: the broker refused one; all others are noted.
+            RefusedError: the broker refused one; all others are noted. NobodyError: because nobody
+                has subscribed.
         """
         refused: tuple[Channel, Record, int] | None = None
+        reasons = set()
         for mid, reason in acked:
             if mid not in self._by_mid:
                 continue
             channel, record = self._by_mid.pop(mid)
             if reason != 0:
                 refused = refused or (channel, record, reason)
+                reasons.add(reason)
             elif self._alone is not None:
                 self._note_alone(channel, record)
             else:
@@ -188,7 +192,8 @@ class Drain:
             now_s=now_s,
             is_proven=channel.is_proven,
         )
-        raise RefusedError(f"event {record.seq} was refused on {channel.topic}")
+        error = NobodyError if reasons == {_NOBODY} else RefusedError
+        raise error(f"event {record.seq} was refused on {channel.topic}")
 
     def note_death(self, now_s: float) -> None:
         """Note that the connection died: was it by the one event that was on its way?"""

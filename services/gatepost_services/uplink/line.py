@@ -18,6 +18,10 @@ class RefusedError(SessionError):
     """The broker refused something; the connection ends in good order."""
 
 
+class NobodyError(RefusedError):
+    """The broker kept no event, for nobody has subscribed to them; all else goes on."""
+
+
 class Incoming(NamedTuple):
     """A message, and the number by which it is acknowledged: 0 where nothing is (QoS 0)."""
 

@@ -35,7 +35,7 @@ from gatepost_services.uplink.bodies import Bodies
 from gatepost_services.uplink.confirming import Confirming
 from gatepost_services.uplink.desk import Desk
 from gatepost_services.uplink.drain import Drain
-from gatepost_services.uplink.line import RefusedError, Session, SessionError
+from gatepost_services.uplink.line import NobodyError, RefusedError, Session, SessionError
 from gatepost_services.uplink.pacing import TokenBucket
 from gatepost_services.uplink.pages import Pages
 from gatepost_services.uplink.patience import LineLog, Patience
@@ -258,7 +258,7 @@ class Link:
             session.on_writable()
         session.tick()
         if session.connected:
-            self._go_on(session, self._clock())
+            self._go_on_anyway(session)
         session.flush()
         wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if session.wants_write() else 0)
         if self._selector.get_key(self._session_fd).events != wanted:
@@ -287,6 +287,18 @@ class Link:
             others_in_flight=lambda: self._posting.in_flight,
         )
         self._confirming.begin(self._drain)
+
+    def _go_on_anyway(self, session: Session) -> None:
+        """Go on, also where nobody hears events: commands and answers do not wait for that."""
+        try:
+            self._go_on(session, self._clock())
+        except NobodyError:
+            if self._drain is None or self._drain.in_flight:
+                raise
+            self._settle(self._drain)
+            self._drain = None
+            # At once: the stream pauses now, and everything else has its turn.
+            self._go_on(session, self._clock())
 
     def _go_on(self, session: Session, now_s: float) -> None:
         if not self._is_accepted:
@@ -376,12 +388,8 @@ class Link:
         drain = self._drain
         if drain is None:
             return None
-        counts = Counts(
-            set_apart=tuple(self._store.set_apart),
-            resent=self._resent,
-            paused=tuple(self._refusals.paused(now_s)),
-            sent_rate=self._status.rate(now_s),
-        )
+        set_apart, paused = tuple(self._store.set_apart), tuple(self._refusals.paused(now_s))
+        counts = Counts(set_apart, self._resent, paused, self._status.rate(now_s))
         return drain.progress(), counts
 
 
