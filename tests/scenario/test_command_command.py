@@ -155,8 +155,8 @@ def test_what_is_no_counter_is_told(key):
 @pytest.mark.parametrize(
     ("given", "status", "told"),
     [
-        (("--host", "127.0.0.1"), 2, "TLS needs --cert"),
-        (("--host", "127.0.0.1", "--plain", "--ca", "x"), 2, "--plain is without"),
+        (("--host", "127.0.0.1"), 2, "TLS needs the certificate"),
+        (("--host", "127.0.0.1", "--plain", "--ca", "x"), 2, "--plain goes without"),
         (("--host", "127.0.0.1", "--plain", "--port", "1", "--wait", "5"), 1, "127.0.0.1:1: "),
     ],
 )
@@ -173,7 +173,7 @@ def test_the_broker_of_a_gate_that_is_secured_needs_files_of_who_commands(run, k
     common = ("--key", key, "--by", "anna", "--config", config)
     status, _, err = run("command", "send", "g", "lock", *common)
     assert status == 2
-    assert "a gate's own certificate may not command" in err
+    assert "a gate's own certificate does not do" in err
 
 
 def test_a_broker_has_a_name_for_messages():

@@ -9,19 +9,16 @@ still act until its time is over.
 
 import argparse
 import json
-import ssl
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 
+from gatepost.cli.broker import add_broker_arguments, broker_of
 from gatepost.cli.main import fail
 from gatepost.cli.process import add_config_argument
 from gatepost_config.load import load
-from gatepost_config.settings import Settings
 from gatepost_services.commands.command import CommandFormError, ServerVerb
 from gatepost_services.commands.remedies import REMEDIES
 from gatepost_services.credentials import signing
@@ -34,21 +31,12 @@ from gatepost_services.hub.commanding import (
     send,
     signed,
 )
-from gatepost_services.hub.messages import Broker
 
 _NO_ANSWER = 3
-_PLAIN_PORT, _TLS_PORT = 1883, 8883
 _ARGUMENTS = {
     ServerVerb.ERASE: ("subject",),
     ServerVerb.REPLAY: ("first", "last"),
 }
-
-
-class _TlsPaths(NamedTuple):
-    ca: Path
-    certificate: Path
-    key: Path
-    revoked: Path = Path("/dev/null")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
     sign = what.add_parser("sign", help="print a signed command, for another program to send")
     _add_order(sign)
+    add_config_argument(sign)
     sending = what.add_parser("send", help="sign, publish, wait for the answer, and print it")
     _add_order(sending)
     sending.add_argument("--wait", type=_seconds, default=15, metavar="S", help="default: 15")
@@ -65,17 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="let the broker keep it beyond its time: a gate that was off answers `expired`",
     )
-    sending.add_argument("--host", metavar="NAME", help="the broker; default: that of --config")
-    sending.add_argument(
-        "--port", type=int, metavar="N", help="default: 8883, or 1883 with --plain"
-    )
-    sending.add_argument("--plain", action="store_true", help="without TLS: for tests")
-    for name, help_text in {
-        "ca": "who vouches for the broker",
-        "cert": "the certificate of whoever commands (gatepost pki)",
-        "cert-key": "its key",
-    }.items():
-        sending.add_argument(f"--{name}", type=Path, metavar="FILE", help=help_text)
+    add_broker_arguments(sending)
 
 
 def _add_order(parser: argparse.ArgumentParser) -> None:
@@ -91,7 +70,6 @@ def _add_order(parser: argparse.ArgumentParser) -> None:
         "--valid", type=_seconds, default=30, metavar="S", help="it counts so long; default: 30"
     )
     parser.add_argument("--site", help="default: that of --config")
-    add_config_argument(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -135,7 +113,7 @@ def _order(args: argparse.Namespace) -> Order:
 
 def _send(args: argparse.Namespace, order: Order, command: SignedCommand) -> int:
     try:
-        reply = send(order, command, _broker(args), wait_s=args.wait, expires=not args.keep)
+        reply = send(order, command, broker_of(args), wait_s=args.wait, expires=not args.keep)
     except CommandingError as error:
         fail(str(error))
     if reply is None:
@@ -162,39 +140,3 @@ def _told(order: Order, reply: Reply) -> str:
     return f"{order.gate}: {_word(order.verb)}: refused: {why}{detail}.{state}" + (
         f" {remedy}" if remedy else ""
     )
-
-
-# ----------------------------------------------------------------------------------------- broker
-
-
-def _broker(args: argparse.Namespace) -> Broker:
-    """Return the broker that is named, or that of the settings."""
-    files = (args.ca, args.cert, args.cert_key)
-    if args.plain and any(files):
-        fail("--plain is without --ca, --cert and --cert-key", status=2)
-    if args.host:
-        port = args.port or (_PLAIN_PORT if args.plain else _TLS_PORT)
-        return Broker(args.host, port, tls=None if args.plain else _tls(args, None))
-    settings = load(args.config)
-    link = settings.link
-    is_plain = args.plain or link.transport == "plain"
-    tls = None if is_plain else _tls(args, settings)
-    return Broker(link.broker_host, args.port or link.broker_port, link.mqtt_version, tls)
-
-
-def _tls(args: argparse.Namespace, settings: Settings | None) -> Callable[[], ssl.SSLContext]:
-    if not (args.cert and args.cert_key and (args.ca or settings)):
-        fail(
-            "TLS needs --cert and --cert-key of whoever commands, and --ca where no --config has "
-            "it; a gate's own certificate may not command",
-            status=2,
-        )
-    paths = _TlsPaths(args.ca or settings.tls.ca, args.cert, args.cert_key)  # type: ignore[union-attr]
-
-    def context() -> ssl.SSLContext:
-        # Imported here: `gatepost command sign` has no use for it.
-        from gatepost_services.uplink.tls import client_context  # noqa: PLC0415
-
-        return client_context(paths, datetime.now(UTC))
-
-    return context
