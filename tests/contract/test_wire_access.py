@@ -8,7 +8,7 @@ from gatepost_services.uplink.discovery import discovery_topic
 
 from .wire_rig import ACL, BASE, ROOT, Server
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.packaging, pytest.mark.processes]
 OTHER = "gatepost/north/gate-2"
 SENT = ["event/live", "status", "presence", "head", "reported", "reply", "reply/x/y", "fetch"]
 RECEIVED = ["watermark", "command", "desired/roster", "chunk/abc/0"]

@@ -15,7 +15,7 @@ from gatepost_services.inbox import MOST_WAITING
 
 from .wire_rig import ACL, BASE, Server, Wire
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.packaging, pytest.mark.processes]
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from tests.services.tls_rig import Rig, TlsBroker
 
 from .wire_rig import ACL, Server, Wire
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.packaging, pytest.mark.processes]
 
 
 @pytest.fixture

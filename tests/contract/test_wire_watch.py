@@ -12,7 +12,7 @@ from gatepost_services.hub.mqtt import HubClient
 from .wire_rig import ACL
 
 DEADLINE_S = 30.0
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.packaging, pytest.mark.processes]
 
 
 @pytest.fixture

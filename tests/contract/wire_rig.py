@@ -21,7 +21,9 @@ from gatepost_services.inbox import InboxReader, Letter
 
 DEADLINE_S = 30.0
 ROOT = Path(__file__).parents[2]
-ACL = (ROOT / "services/acl/mosquitto.acl").read_text(encoding="utf-8")
+_ACL = ROOT / "services/acl/mosquitto.acl"
+# What needs it is marked: away from the checkout there is none.
+ACL = _ACL.read_text(encoding="utf-8") if _ACL.exists() else ""
 BASE = "gatepost/north/gate-1"
 
 
