@@ -99,7 +99,9 @@ def test_the_shortest_release_is_as_long_as_it_says(bench):
 
 
 @pytest.mark.parametrize(
-    "lamps", [frozenset(), {Lamp.GREEN}, {Lamp.RED, Lamp.AMBER}, frozenset(Lamp)], ids=str
+    "lamps",
+    [frozenset(), {Lamp.GREEN}, {Lamp.RED, Lamp.AMBER}, frozenset(Lamp)],
+    ids=["none", "green", "red and amber", "all"],
 )
 def test_exactly_the_lamps_asked_for_are_lit(bench, lamps):
     bench.gpio.lamps.show(frozenset(Lamp))
