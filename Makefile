@@ -65,7 +65,8 @@ check: $(VENV)/dev
 test: check
 	@$(MOSQUITTO)
 	@mkdir -p .cache
-	$(BIN)/python -m pytest $(if $(TESTS),$(TESTS),--cov --cov-report=term)
+	$(BIN)/python -m pytest $(if $(TESTS),$(TESTS),\
+		-n auto --maxprocesses 4 --dist worksteal --cov --cov-report=term)
 
 POWERCUT ?= --cycles 500
 HIL_TOOLS := qemu-system-x86 ipxe-qemu busybox-static cpio kmod gcc make patch xz-utils

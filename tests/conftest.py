@@ -4,6 +4,8 @@ A test that makes events of its own makes them with the journal or the envelope,
 any data; what the firmware records, and what the journal tells of itself, are checked here.
 """
 
+import signal
+
 import pytest
 
 from gatepost.gate.recorder import Recorder
@@ -13,6 +15,11 @@ from gatepost_services.contract.schemas import SchemaError, check
 
 # What the journal and the link put in themselves; the rest comes through a `Recorder`.
 _OWN = ("journal.gap", "store.corrupt", "journal.withheld")
+# A shell that starts the tests in the background has them ignore Ctrl-C, and whatever they start
+# would inherit that. What is ended by it in a test would never end.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # Members that hold a code of the reason table. Of two types `why` is in words.
 _CODED = ("why", "reason", "finding", "objection", "cause", "fault", "state")
 _IN_WORDS = ("pass.not_used", "store.corrupt")

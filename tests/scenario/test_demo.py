@@ -198,8 +198,6 @@ def of_demo(folder):
 @needs_mosquitto
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_demo_that_is_ended_leaves_nothing_behind(tmp_path, number):
-    # A suite in the background ignores SIGINT, and its children would inherit that.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(
         [sys.executable, "-m", "gatepost", "demo"],
         stdout=subprocess.PIPE,
