@@ -80,6 +80,8 @@ class Rig:
 
     def restart(self):
         """Start anew from what is on the disk, as after a kill: nothing is closed in order."""
+        if hasattr(self, "documents"):
+            self.documents._roster.close()  # as the kernel does; nothing else comes to an end
         has_order = bool(self.settings.regime.name)
         self.order = OrderInForce(self.settings, self.clock) if has_order else None
         self.documents = Documents(self.settings, self.clock, self.order)

@@ -24,6 +24,7 @@ GUIDE = Path(__file__).parents[2] / "services" / "DOCUMENTS.md"
 HELD = Held(5, "ab")
 
 
+@pytest.mark.packaging
 def test_every_reason_stands_in_the_guide():
     text = GUIDE.read_text(encoding="utf-8")
     for why in Why:
