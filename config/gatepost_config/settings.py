@@ -1,7 +1,8 @@
 """Every setting of a gate, with its unit in its name, its range beside its type, and its default.
 
 The loader (`gatepost_config.load`) reads a TOML file into `Settings`; nothing else does. A value
-without a default must be in the file. `config/gatepost.example.toml` states all of them.
+without a default must be in the file. What each does, for people, stands in `reference.toml`, from
+which the example file and `config/REFERENCE.md` are made; the comments here say why it is so.
 """
 
 from pathlib import Path

@@ -18,7 +18,14 @@ pytestmark = pytest.mark.packaging
 ROOT = Path(__file__).parents[2]
 OURS = {"gatepost", "gatepost_hal", "gatepost_services", "gatepost_config"}
 VERSIONS = ("3.11", "3.12", "3.13")
-TEST_TOOLS = ("pytest>=8.3", "hypothesis>=6.100", "jinja2>=3.1", "pyjwt>=2.10", "segno>=1.6")
+TEST_TOOLS = (
+    "pytest>=8.3",
+    "hypothesis>=6.100",
+    "jinja2>=3.1",
+    "jsonschema>=4.23",
+    "pyjwt>=2.10",
+    "segno>=1.6",
+)
 # What a wheel can lack or break. The newest other Python runs all but the walk through the table,
 # which is long and the same on each; this one runs all of it without the wheel.
 MOST = ("--deselect", "tests/core/test_safety.py")

@@ -1,23 +1,156 @@
-"""`gatepost config check`: whether a gate would start with this file."""
+"""`gatepost config`: check, show, compare and explain the settings of a gate."""
 
 import argparse
+from pathlib import Path
 
+from gatepost.cli import config_show, config_text, wiring_text
+from gatepost.cli.document import add_markdown_argument, print_or_renew
+from gatepost.cli.main import fail
 from gatepost.cli.process import add_config_argument
+from gatepost.cli.wiring_table import wiring_of
 from gatepost.wiring.order_in_force import check_order
 from gatepost.wiring.thermometer import check_part
+from gatepost_config.difference import differences
 from gatepost_config.load import load
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("action", choices=["check"])
-    add_config_argument(parser)
+    parser.description = (
+        "Checks, shows, compares and explains the settings of a gate. None of these changes "
+        "anything at the gate."
+    )
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    check = _action(actions, "check", "whether a gate would start with this file; status 2 if not")
+    add_config_argument(check)
+    _add_show(actions)
+    _add_diff(actions)
+    _action(actions, "schema", "JSON Schema 2020-12 of the file, for editors and programs")
+    _add_reference(actions)
+    _add_wiring(actions)
+    example = _action(actions, "example", "a file that states every setting, to begin with")
+    example.add_argument("--write", type=Path, metavar="FILE", help="write it there")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check the file; problems become messages and status 2 in `gatepost.cli.main`."""
-    settings = load(args.config)
-    check_part(settings, args.config)
+    """Do it; problems of a file become messages and status 2 in `gatepost.cli.main`."""
+    match args.action:
+        case "check":
+            return _check(args.config)
+        case "show":
+            return config_show.show(args.config, only_changed=args.changed, is_json=args.json)
+        case "diff":
+            return _diff(args)
+        case "reference":
+            return _reference(args)
+        case "wiring":
+            return _wiring(args)
+        case "example":
+            return _example(args.write)
+        case _:
+            print(config_text.schema_text(), end="")
+            return 0
+
+
+def _action(
+    actions: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, help_text: str
+) -> argparse.ArgumentParser:
+    description = f"{help_text[0].upper()}{help_text[1:]}."
+    parser: argparse.ArgumentParser = actions.add_parser(
+        name, help=help_text, description=description
+    )
+    return parser
+
+
+def _add_show(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    show = _action(actions, "show", "every setting with its value and where that is from")
+    show.description = (
+        "Prints every setting with its value, its unit, and whether it is the default or set in "
+        "the file. What it prints is itself a file with the same settings. Secrets stand in files "
+        "of their own; of these it shows the paths, and never looks into them."
+    )
+    add_config_argument(show)
+    show.add_argument("--changed", action="store_true", help="only what is not as the default")
+    show.add_argument("--json", action="store_true", help="one line of JSON")
+
+
+def _add_diff(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    diff = _action(actions, "diff", "what changes from one file to another, and what to restart")
+    diff.description = (
+        "Compares the settings of two files key by key; comments and order do not count. Status: "
+        "0 the same, 1 they differ, 2 one of them cannot be used."
+    )
+    diff.add_argument("old", type=Path, metavar="OLD", help="the file as it was")
+    diff.add_argument("new", type=Path, metavar="NEW", help="the file as it is to be")
+    diff.add_argument("--json", action="store_true", help="one line of JSON")
+
+
+def _add_reference(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    reference = _action(actions, "reference", "what settings do, what they may be, their defaults")
+    reference.add_argument(
+        "words",
+        nargs="*",
+        metavar="WORD",
+        help="only settings with such a word in their name, as turnstile, or relay",
+    )
+    add_markdown_argument(reference, "--markdown", "the tables")
+
+
+def _add_wiring(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    wiring = _action(actions, "wiring", "what is connected where at this gate, and what to mind")
+    add_config_argument(wiring)
+    shape = wiring.add_mutually_exclusive_group()
+    shape.add_argument("--json", action="store_true", help="one line of JSON")
+    shape.add_argument("--markdown", action="store_true", help="a table, to print or publish")
+
+
+def _check(path: Path) -> int:
+    settings = load(path)
+    check_part(settings, path)
     check_order(settings)
-    print(f"{args.config}: good, for gate {settings.gate.name} of site {settings.gate.site}")
+    print(f"{path}: good, for gate {settings.gate.name} of site {settings.gate.site}")
+    return 0
+
+
+def _diff(args: argparse.Namespace) -> int:
+    changes = differences(load(args.old), load(args.new))
+    print(config_text.diff_json(changes) if args.json else config_text.diff_text(changes), end="")
+    return 1 if changes else 0
+
+
+def _reference(args: argparse.Namespace) -> int:
+    if args.markdown is not None:
+        if args.words:
+            fail("--markdown is for all of them: leave the words out", status=2)
+        return print_or_renew(
+            args.markdown, config_text.reference_markdown(), config_text.renewed_reference
+        )
+    text = config_text.reference_text(args.words)
+    if not text:
+        fail(f"no setting has {' or '.join(args.words)} in its name; gatepost config reference")
+    print(text, end="")
+    return 0
+
+
+def _wiring(args: argparse.Namespace) -> int:
+    settings = load(args.config)
+    wiring = wiring_of(settings)
+    if args.json:
+        print(wiring_text.as_json(wiring, settings))
+    elif args.markdown:
+        print(wiring_text.as_markdown(wiring), end="")
+    else:
+        print(wiring_text.as_text(wiring, settings), end="")
+    return 0
+
+
+def _example(path: Path | None) -> int:
+    text = config_show.example()
+    if path is None:
+        print(text, end="")
+        return 0
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        fail(f"{path}: {error.strerror}")
     return 0
