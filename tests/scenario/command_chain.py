@@ -1,4 +1,4 @@
-"""A command's whole way: a server, a real broker, the link's process, the gate's process."""
+"""A command's whole way: a server, a broker with TLS, the link's process, the gate's process."""
 
 import json
 import os
@@ -11,7 +11,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
-from gatepost.demo.broker import LocalBroker
+from tests.services.tls_rig import Rig, TlsBroker
+
 from gatepost_hal.system import SystemClock
 from gatepost_services.commands.command import ServerVerb
 from gatepost_services.credentials.keys import TrustedKey, Use
@@ -80,7 +81,9 @@ class Chain:
     def __init__(self, config: Path) -> None:
         self.folder = config.parent
         self.config = config
-        self.broker = LocalBroker(self.folder)
+        self.rig = Rig(self.folder / "site", site="s")
+        self.broker = TlsBroker(self.rig)
+        self.centre = self.rig.client("centre")
         self.key = self.folder / "operator.pem"
         self.relays = self.folder / "relays"
         self.replies: dict[str, list[bytes]] = {}
@@ -93,11 +96,16 @@ class Chain:
         self._prepare()
 
     def _prepare(self) -> None:
+        files = self.rig.gate("g")
         text = self.config.read_text().replace(
-            "broker_port = 1\n", f"broker_port = {self.broker.address.port}\n"
+            'broker_host = "127.0.0.1"\nbroker_port = 1\ntransport = "plain"\n',
+            f'broker_host = "{self.broker.host}"\nbroker_port = {self.broker.port}\n',
         )
         root = ROOT.public_key().public_bytes_raw().hex()
-        self.config.write_text(f'{text}\n[passes]\nroot_key = "{root}"\n')
+        self.config.write_text(
+            f'{text}\n[passes]\nroot_key = "{root}"\n[tls]\nca = "{files.ca}"\n'
+            f'certificate = "{files.certificate}"\nkey = "{files.key}"\n'
+        )
         now = datetime.fromtimestamp(SystemClock().utc_s(), UTC)
         public, year = KEY.public_key(), timedelta(days=365)
         key = TrustedKey(kid_of(public), public, frozenset({Use.OPERATOR}), now - year, now + year)
@@ -108,7 +116,7 @@ class Chain:
     def __enter__(self) -> Self:
         self.broker.start()
         self._hub = HubClient(
-            Broker("127.0.0.1", self.broker.address.port),
+            Broker(self.broker.host, self.broker.port, tls=self.centre.context),
             # The events too: a link whose events nobody wants connects anew, ever more seldom.
             topics=["gatepost/s/g/reply", "gatepost/s/g/reply/+", "gatepost/s/g/event/#"],
             on_message=self._take,
@@ -122,7 +130,7 @@ class Chain:
             self.kill(name)
         assert self._hub is not None
         self._hub.stop()
-        self.broker.stop()
+        self.broker.close()
 
     # ---------------------------------------------------------------------------------- processes
 
@@ -156,9 +164,12 @@ class Chain:
         return signed(order, KEY, self._counter, SystemClock().utc_s())
 
     def publish(self, command: SignedCommand) -> None:
+        self.publish_text(command.text)
+
+    def publish_text(self, text: bytes, *, is_retained: bool = False) -> None:
         assert self._hub is not None
-        ticket = self._hub.publish(Outgoing("gatepost/s/g/command", command.text))
-        assert ticket.wait(LIMIT_S)
+        post = Outgoing("gatepost/s/g/command", text, is_retained=is_retained)
+        assert self._hub.publish(post).wait(LIMIT_S)
 
     def _take(self, message: Incoming) -> None:
         if "/reply" not in message.topic:
@@ -170,12 +181,15 @@ class Chain:
 
     def answers(self, command: SignedCommand, count: int = 1) -> list[bytes]:
         """Wait for so many answers to a command, and return them."""
+        return self.answers_to(command.id, count)
+
+    def answers_to(self, id_: str, count: int = 1) -> list[bytes]:
         with self._changed:
             is_there = self._changed.wait_for(
-                lambda: len(self.replies.get(command.id, ())) >= count, LIMIT_S
+                lambda: len(self.replies.get(id_, ())) >= count, LIMIT_S
             )
-            assert is_there, (self.replies, self.log())
-            return list(self.replies[command.id])
+            assert is_there, (id_, self.replies, self.log())
+            return list(self.replies[id_])
 
     def wait(self, condition: Callable[[], bool]) -> None:
         """Wait until something is so."""
@@ -206,6 +220,9 @@ class Chain:
 
     def obeyed(self, command: SignedCommand) -> int:
         """Return how often the journal says that a command was obeyed."""
+        return self.obeyed_id(command.id)
+
+    def obeyed_id(self, id_: str) -> int:
         events: list[dict[str, Any]] = []
         with JournalReader(self.folder / "gate" / "journal.db") as journal:
             after = 0
@@ -219,6 +236,6 @@ class Chain:
                 events += [json.loads(record.body) for record in page.records]
                 after = page.through
         return sum(
-            event["type"] == "gatepost.command.obeyed" and event["data"]["command"] == command.id
+            event["type"] == "gatepost.command.obeyed" and event["data"]["command"] == id_
             for event in events
         )

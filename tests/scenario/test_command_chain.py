@@ -1,4 +1,4 @@
-"""Commands through both real processes and a real broker, with kill -9 in between (S7)."""
+"""Commands through both real processes and a real broker with TLS, kill -9 in between (S7)."""
 
 import json
 import random
@@ -110,7 +110,8 @@ def test_a_technician_sends_a_command_and_reads_the_answer(chain):
     chain.start("link")
     chain.start("gate")
     chain.ready()
-    common = ("--config", chain.config, "--key", chain.key, "--by", "anna", "--wait", "60")
+    files = ("--cert", chain.centre.certificate, "--cert-key", chain.centre.key)
+    common = ("--config", chain.config, *files, "--key", chain.key, "--by", "anna", "--wait", "60")
     done = gatepost("command", "send", "g", "lock", *common)
     assert (done.returncode, done.stdout) == (0, "g: lock: done. The lane: locked.\n"), done.stderr
     refused = gatepost("command", "send", "g", "restart", *common)
