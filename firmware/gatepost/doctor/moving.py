@@ -1,0 +1,140 @@
+"""The relays and the passage contact, tried with somebody beside the turnstile.
+
+Through the gate while it runs, which decides, records and ends each test itself; else through the
+same drivers as it uses, whose releases end by themselves.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from gatepost.core.events import Tested, Verb
+from gatepost.core.states import State
+from gatepost.doctor.model import Finding, Fine, Skipped, Wrong
+from gatepost.doctor.site import Site
+from gatepost_hal.ports import Direction, InputChanged, InputName
+from gatepost_services.control import ControlError, ask
+
+_ANSWER_S = 5.0
+_TURN_S = 15.0  # to turn the arm once
+_LOOK_S = 0.2
+_TESTING = State.TESTING.name.lower()
+_RELAYS = {Direction.ENTRY: Tested.ENTRY_RELAY, Direction.EXIT: Tested.EXIT_RELAY}
+_SEEN = {"entry": "the entry", "exit": "the exit", "both": "both", "none": "nothing"}
+_PASSAGES = (InputName.PASSAGE, InputName.PASSAGE_EXIT)
+
+
+def entry_relay(site: Site) -> Finding:
+    """Free the entry for a moment and ask what became free."""
+    return _relay(site, Direction.ENTRY)
+
+
+def exit_relay(site: Site) -> Finding:
+    """Free the exit for a moment and ask what became free."""
+    return _relay(site, Direction.EXIT)
+
+
+def _relay(site: Site, way: Direction) -> Finding:
+    hold_s = site.settings.turnstile.test_s
+    if not site.operator.may(f"free the {way.value} for {hold_s:g} s; nobody may stand in the arm"):
+        return Skipped("nobody allowed it")
+    try:
+        with _released(site, way, hold_s):
+            seen = site.operator.which(f"What clicked and became free? ({way.value})", _SEEN)
+    except (OSError, ValueError) as error:
+        return Skipped(str(error))
+    pins = site.settings.pins
+    values = {"way": way.value, "pins": f"{pins.entry_relay} and {pins.exit_relay}"}
+    match seen:
+        case None:
+            return Fine(f"energised for {hold_s:g} s; nobody was asked what moved")
+        case "none":
+            return Wrong("dead", values)
+        case way.value:
+            return Fine(f"the {way.value} became free")
+        case "both":
+            return Wrong("both", values)
+        case _:
+            return Wrong("swapped", values)
+
+
+@contextmanager
+def _released(
+    site: Site, way: Direction, hold_s: float
+) -> Iterator[Callable[[float], set[InputName]]]:
+    """Free a way; yield what waits so long for passage contacts and returns those that closed.
+
+    The gate itself ends a test after `test_s`, and is asked again while somebody waits.
+    """
+    if site.gate.is_running:
+        with _maintenance(site):
+            _asked(site, Verb.TEST.value, _RELAYS[way])
+            yield lambda within_s: _closed_by_the_gates_word(site, way, within_s)
+        return
+    with site.open_lane() as lane:
+        lane.gpio.turnstile.release(way, hold_s)
+
+        def closed(within_s: float) -> set[InputName]:
+            until_s, found = lane.clock.now_s() + within_s, set[InputName]()
+            while not found and lane.clock.now_s() < until_s:
+                lane.gpio.inputs.refresh()
+                step_s = min(lane.clock.now_s() + _LOOK_S, until_s)
+                for event in lane.mailbox.wait(step_s):
+                    if isinstance(event, InputChanged) and event.active:
+                        found |= {event.name} & set(_PASSAGES)
+            return found
+
+        yield closed
+        lane.gpio.turnstile.drop()
+
+
+@contextmanager
+def _maintenance(site: Site) -> Iterator[None]:
+    """Put the lane into maintenance, unless it is; leave it as it was."""
+    began_here = "maintenance" not in site.gate.status.get("standing", ())
+    if began_here:
+        _asked(site, Verb.BEGIN_MAINTENANCE.value)
+    try:
+        yield
+    finally:
+        if began_here:
+            _asked(site, Verb.END_MAINTENANCE.value)
+
+
+def _asked(site: Site, verb: str, output: Tested | None = None) -> Mapping[str, Any]:
+    request = {"verb": verb} if output is None else {"verb": verb, "output": output.value}
+    answer: Mapping[str, Any] = ask(site.settings.paths.control, request, _ANSWER_S)
+    if verb != "status" and not answer.get("done"):
+        raise ControlError(f"the gate refuses it: {answer.get('why')}; gatepost lane status")
+    return answer
+
+
+def _closed_by_the_gates_word(site: Site, way: Direction, within_s: float) -> set[InputName]:
+    until_s = site.clock.now_s() + within_s
+    while site.clock.now_s() < until_s:
+        status = _asked(site, "status")
+        if found := {name for name in _PASSAGES if status["inputs"].get(name.value)}:
+            return found
+        if status["state"] != _TESTING:
+            _asked(site, Verb.TEST.value, _RELAYS[way])
+        site.pause(_LOOK_S)
+    return set()
+
+
+def passage(site: Site) -> Finding:
+    """Let the arm be turned inwards once, and see which contact tells of it."""
+    mode = site.settings.turnstile.passage
+    if mode == "none":
+        return Skipped('[turnstile] passage = "none": the turnstile tells of no passage')
+    if not site.operator.may(f"free the entry: turn the arm inwards once, within {_TURN_S:.0f} s"):
+        return Skipped("nobody allowed it")
+    try:
+        with _released(site, Direction.ENTRY, _TURN_S) as closed:
+            found = closed(_TURN_S)
+    except (OSError, ValueError) as error:
+        return Skipped(str(error))
+    pins = site.settings.pins
+    values = {"line": pins.passage, "line2": pins.passage_exit}
+    if InputName.PASSAGE in found:
+        return Fine("seen")
+    return Wrong("swapped", values) if found else Wrong("silent", values)
