@@ -43,6 +43,8 @@ COMMANDS = {
     "pki": ("gatepost.cli.pki", "a small certificate authority, for a site that has none"),
     "enrol": ("gatepost.cli.enrol", "get this gate's certificate with a token, or renew it"),
     "doctor": ("gatepost.cli.doctor", "find what is wrong with this gate, and what to do"),
+    "provision": ("gatepost.cli.provision", "make a folder a gate for its card, from a list"),
+    "first-boot": ("gatepost.cli.first_boot", "take the settings and the token from this card"),
     "verify": ("gatepost.cli.verify", "check the safety rules in every state a lane can reach"),
     "demo": ("gatepost.cli.demo", "show a whole gate on this computer, without hardware"),
     "simulate": ("gatepost.cli.simulate", "the gate process of the demo: a simulated lane"),

@@ -1,0 +1,148 @@
+"""The boot partition as the first boot finds it: FAT, written by people on any computer.
+
+Every change is on the disk before the next begins, so that whatever a power cut leaves, the next
+run comes through.
+"""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+SETTINGS, TOKEN, AUTHORITY = "gatepost.toml", "enrolment-token", "site-ca.pem"
+# What the settings are called once they are in force: the unit does not start for that.
+USED = "gatepost.used.toml"
+REPORT = "gatepost-first-boot.txt"
+_FRESH = ".new"
+_MOST_BYTES = 1_000_000
+_MARK = b"\xef\xbb\xbf"  # with which Windows begins a file in UTF-8
+
+
+class CardError(OSError):
+    """The card, or the disk, does not do what it is asked. The text names the file."""
+
+
+class Card:
+    """The partition, in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def read(self, name: str) -> bytes | None:
+        """Return a file, without the mark that an editor may have put; None where there is none.
+
+        Raises:
+            CardError: it cannot be read.
+        """
+        return read_file(self.folder / name)
+
+    def retire_settings(self) -> None:
+        """Rename the settings: they are in force.
+
+        Raises:
+            CardError: they cannot be.
+        """
+        path = self.folder / SETTINGS
+        try:
+            path.replace(self.folder / USED)
+        except OSError as error:
+            raise _card_error(path, "renamed", error) from error
+        # Should the renaming be lost, the next start puts the same settings in force.
+        with suppress(OSError):
+            _sync_folder(self.folder)
+
+    def wipe_token(self) -> bool:
+        """Write over the token where it lies, and then remove it.
+
+        A replaced file would leave the old one's blocks as they are. What the card's controller
+        keeps of blocks that were written over is not for us to reach; the token is used up.
+
+        Returns:
+            Whether the file is gone for sure: a power cut may bring its name back, with zeros.
+
+        Raises:
+            CardError: it may still be there.
+        """
+        path = self.folder / TOKEN
+        try:
+            with path.open("r+b", buffering=0) as file:
+                file.write(b"\0" * os.fstat(file.fileno()).st_size)
+                os.fsync(file.fileno())
+            path.unlink()
+        except FileNotFoundError:
+            return True
+        except OSError as error:
+            raise _card_error(path, "wiped", error) from error
+        try:
+            _sync_folder(self.folder)
+        except OSError:
+            return False
+        return True
+
+    def report(self, text: str) -> None:
+        """Leave a report for whoever puts this card into a laptop.
+
+        Raises:
+            CardError: it is not there.
+        """
+        # A gate that waits for its network says the same every few minutes: that wears the card.
+        if self.read(REPORT) != text.encode():
+            replace_file(self.folder / REPORT, text.encode())
+
+
+def read_file(path: Path) -> bytes | None:
+    """Return a file of people's making, None where there is none.
+
+    Raises:
+        CardError: it cannot be read, or is far too large.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _card_error(path, "read", error) from error
+    if len(content) > _MOST_BYTES:
+        raise CardError(f"{path} has more than {_MOST_BYTES} bytes")
+    return content.removeprefix(_MARK)
+
+
+def replace_file(path: Path, content: bytes, mode: int | None = None) -> None:
+    """Replace a file as a whole: the old one or the new one after a power cut, never half.
+
+    `mode`: who may read it, and its folder's group where root runs this. None: FAT knows neither.
+
+    Raises:
+        CardError: it is not on the disk.
+    """
+    fresh = path.with_name(path.name + _FRESH)
+    try:
+        with suppress(FileNotFoundError):
+            fresh.unlink()
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            if mode is not None:
+                if os.geteuid() == 0:
+                    os.fchown(descriptor, 0, path.parent.stat().st_gid)
+                os.fchmod(descriptor, mode)
+            os.fsync(descriptor)
+        fresh.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise _card_error(path, "written", error) from error
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _card_error(path: Path, what: str, error: OSError) -> CardError:
+    if isinstance(error, CardError):
+        return error
+    return CardError(f"{path} cannot be {what}: {error.strerror or error}")
