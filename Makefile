@@ -5,9 +5,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
-CODE := firmware hal services config tests
+CODE := firmware hal services config systemd tests
 
-.PHONY: help demo test check emulator hil powercut verify mutants bench kills picture clean
+.PHONY: help demo test check emulator hil powercut verify mutants bench kills picture deb \
+	deb-test clean
 .DEFAULT_GOAL := help
 
 help:
@@ -20,6 +21,8 @@ help:
 	@echo "make bench    figures, each beside what it is measured against"
 	@echo "make kills    kill -9 of gate and link, a thousand times: nothing lost"
 	@echo "make picture  draw the pictures of the README anew, from a real run"
+	@echo "make deb      the Debian package for a Pi, with Debian's own tools, into dist"
+	@echo "make deb-test installs it on a plain Debian, upgrades, downgrades, purges (as root)"
 	@echo "make clean    remove what these make"
 
 # A .venv of another place (this folder was moved or copied) or of another PYTHON is made anew.
@@ -111,6 +114,15 @@ kills: $(VENV)/dev
 picture: $(VENV)/demo
 	$(BIN)/python firmware/pictures/make_demo_picture.py
 	$(BIN)/python hal/pictures/make_wiring_pictures.py
+
+deb: $(VENV)/dev
+	@.ci/need "command -v dh && command -v lintian" "debhelper lintian"
+	$(BIN)/python systemd/build_deb.py $(DEB)
+
+deb-test: $(VENV)/dev
+	@.ci/need "command -v dh && command -v lintian && command -v mmdebstrap" \
+		"debhelper lintian mmdebstrap" optional
+	$(BIN)/python -m pytest tests/deb
 
 clean:
 	rm -rf $(VENV) build dist .cache .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -247,6 +247,10 @@ def is_checked(connection: sqlite3.Connection, path: Path, kind: Kind) -> bool:
 def explained(path: Path, kind: Kind, verb: str, error: Exception) -> OSError:
     """Return the error of `kind` that says what could not be done, why, and what helps."""
     code = _primary_code(error)
+    if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_IOERR_SHORT_READ:
+        # The file ends before its last page. SQLite 3.46 says this where older ones say CORRUPT;
+        # a disk that fails to read says another.
+        code = sqlite3.SQLITE_CORRUPT
     name = getattr(error, "sqlite_errorname", type(error).__name__)
     remedy = _REMEDIES.get(code, "check the disk (dmesg, free space, permissions)")
     said = f"{path}: cannot {verb} the {kind.noun}: {error} ({name}); {remedy}"

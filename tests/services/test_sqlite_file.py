@@ -6,8 +6,9 @@ import sqlite3
 import pytest
 
 from gatepost_services.journal import JournalError, JournalReader, JournalUnavailable
+from gatepost_services.journal.schema import KIND
 from gatepost_services.record import EventClass
-from gatepost_services.sqlite_file import set_aside
+from gatepost_services.sqlite_file import explained, set_aside
 
 from .journal_files import GAP, entry, opened
 
@@ -52,6 +53,27 @@ def test_whatever_bytes_of_a_journal_change_nothing_but_its_own_errors_come_out(
         except JournalError:
             refused += 1
     assert 20 < refused < 130
+
+
+@pytest.mark.parametrize(
+    ("code", "is_damage"),
+    [
+        # What SQLite 3.46 (Debian 13) says of a database that ends before its last page.
+        (sqlite3.SQLITE_IOERR_SHORT_READ, True),
+        (sqlite3.SQLITE_CORRUPT, True),
+        (sqlite3.SQLITE_IOERR_FSYNC, False),
+        (sqlite3.SQLITE_IOERR_READ, False),
+        (sqlite3.SQLITE_FULL, False),
+    ],
+)
+def test_a_file_that_ends_too_early_is_damaged_and_a_disk_that_fails_is_not(
+    tmp_path, code, is_damage
+):
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = code
+    found = explained(tmp_path / "journal.db", KIND, "read", error)
+    assert isinstance(found, KIND.damaged) is is_damage
+    assert isinstance(found, KIND.error)
 
 
 # ------------------------------------------------------------------------------------- set aside
