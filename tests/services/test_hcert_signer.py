@@ -129,6 +129,15 @@ def test_a_damaged_certificate_is_a_key_or_the_one_error(der, data):
         assert len(trusted_key(damaged).kid) == 8
 
 
+def test_a_certificate_of_a_version_that_there_is_not_is_the_one_error():
+    third, second = b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x01"
+    damaged = [der.replace(third, second) for der in SIGNERS if third in der]
+    assert damaged
+    for der in damaged:
+        with pytest.raises(KeyUnusableError, match="InvalidVersion"):
+            trusted_key(der)
+
+
 @pytest.mark.parametrize("data", [b"", b"\x30", b"\x30\x00", bytes(64)])
 def test_what_is_no_certificate_and_no_key_says_what_is_expected(data):
     with pytest.raises(KeyUnusableError, match="DER is expected"):

@@ -10,11 +10,11 @@ import re
 import warnings
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.utils import CryptographyDeprecationWarning
 
 from gatepost_services.credentials import keys
 from gatepost_services.credentials.keys import HCERT_USES, KeyUnusableError, TrustedKey, Use
+from gatepost_services.pki.errors import UNREADABLE
 
 KID_BYTES = 8  # hcert-spec, A.1
 _OID_TAG = 6  # X.690, 8.19.1
@@ -44,7 +44,7 @@ def trusted_key(certificate: bytes) -> TrustedKey:
             named = _named_uses(parsed)
             key = parsed.public_key()
             not_before, not_after = parsed.not_valid_before_utc, parsed.not_valid_after_utc
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+    except UNREADABLE as error:
         raise KeyUnusableError(
             f"a certificate cannot be read: {type(error).__name__}; X.509 in DER is expected"
         ) from error
