@@ -2,9 +2,12 @@
 
 Opening it arms it; from then on it restarts the machine unless it is petted in time, whatever
 became of this process. The magic "V" before the close disarms it, and nothing but a clean stop
-writes that. The numbers are those of the kernel's watchdog-api documentation and linux/watchdog.h,
-as they are on x86 and ARM. Most tests put a terminal and a stand-in for ioctl in the kernel's
-place; tests/hil has it restart a machine.
+writes that. What comes before the first pet (imports, a journal to rescue) may take longer than any
+such timer counts on a Pi, so the device is tried at the start, and armed by the first pet.
+
+The numbers are those of the kernel's watchdog-api documentation and linux/watchdog.h, as they are
+on x86 and ARM. Most tests put a terminal and a stand-in for ioctl in the kernel's place; tests/hil
+has it restart a machine.
 """
 
 import errno
@@ -43,10 +46,11 @@ class WatchdogError(OSError):
 
 
 class HardwareWatchdog:
-    """A `Watchdog` on a watchdog device. To be petted from one thread.
+    """A `Watchdog` on a watchdog device, armed by the first pet. To be petted from one thread.
 
     `timeout_s` is the time that the driver counts, which need not be the one asked for. A driver
-    built or loaded with "nowayout" cannot be disarmed: the machine restarts after `close`.
+    built or loaded with "nowayout" cannot be disarmed: it counts from the start, and the machine
+    restarts after `close`.
 
     Args:
         path: /dev/watchdog or one of its numbered names.
@@ -67,24 +71,32 @@ class HardwareWatchdog:
         if not 1 <= timeout_s < math.inf:
             raise ValueError(f"timeout_s = {timeout_s}: a watchdog counts 1 s or more")
         self._path = path
-        self._failed = False
+        self._asked_s = math.ceil(timeout_s)
+        self._ioctl = ioctl
+        self._failed = self._is_closed = False
         self._fd: int | None = None
         try:
-            self._fd = _open(path)
-            self.timeout_s = _set_timeout(ioctl, self._fd, math.ceil(timeout_s))
+            self._arm()
         except OSError as error:
-            self.close()  # the opening has armed it
             remedy = _REMEDIES.get(error.errno or 0, _NO_REMEDY)
             raise WatchdogError(f"{path}: {error.strerror}; {remedy}") from error
+        self._disarm()
 
     def pet(self) -> None:
         """Put the restart off by the whole time. Never raises; a failure is logged once."""
-        if self._fd is None:
+        if self._is_closed:
             return
         try:
-            os.write(self._fd, _PET)
+            if self._fd is None:
+                self._arm()
+            else:
+                os.write(self._fd, _PET)
         except OSError as error:
-            if not self._failed:
+            if not self._failed and self._fd is None:
+                _log.error(
+                    "%s cannot be armed, nothing restarts the machine: %s", self._path, error
+                )
+            elif not self._failed:
                 _log.error("%s cannot be petted, the machine will restart: %s", self._path, error)
             self._failed = True
             return
@@ -94,6 +106,18 @@ class HardwareWatchdog:
 
     def close(self) -> None:
         """Disarm the timer and give the device back."""
+        self._is_closed = True
+        self._disarm()
+
+    def _arm(self) -> None:
+        self._fd = _open(self._path)
+        try:
+            self.timeout_s = _set_timeout(self._ioctl, self._fd, self._asked_s)
+        except OSError:
+            self._disarm()  # the opening has armed it
+            raise
+
+    def _disarm(self) -> None:
         if self._fd is None:
             return
         fd, self._fd = self._fd, None

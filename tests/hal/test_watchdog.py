@@ -63,12 +63,40 @@ def device():
 def test_the_time_is_asked_for_and_each_pet_is_a_byte_that_is_not_the_magic_one(device):
     watchdog = HardwareWatchdog(device.path, 15.0, ioctl=device.ioctl)
     assert (device.requests, watchdog.timeout_s) == ([(SET_TIMEOUT, 15)], 15)
-    assert device.written() == b""
+    watchdog.pet()
+    assert device.requests == [(SET_TIMEOUT, 15)] * 2
+    device.written()
     for _ in range(3):
         watchdog.pet()
         written = device.written()
         assert len(written) == 1
         assert written != b"V"
+    watchdog.close()
+
+
+def test_what_comes_before_the_first_pet_may_take_as_long_as_it_likes(device):
+    watchdog = HardwareWatchdog(device.path, 15.0, ioctl=device.ioctl)
+    # Tried, disarmed and given back: an open one would count while a journal is rescued.
+    assert device.written() == b"V"
+    assert watchdog._fd is None
+    watchdog.pet()
+    assert watchdog._fd is not None
+    assert device.written() == b""
+    watchdog.close()
+
+
+def test_one_that_cannot_be_armed_is_told_once_and_tried_again(device, caplog):
+    watchdog = HardwareWatchdog(device.path, 15.0, ioctl=device.ioctl)
+    device.refuses[SET_TIMEOUT] = errno.EIO
+    for _ in range(3):
+        watchdog.pet()
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert f"{device.path} cannot be armed" in caplog.text
+    assert watchdog._fd is None
+    assert device.written() == b"VVVV"  # each attempt had opened it
+    del device.refuses[SET_TIMEOUT]
+    watchdog.pet()
+    assert watchdog._fd is not None
     watchdog.close()
 
 
@@ -86,6 +114,7 @@ def test_whoever_dies_without_a_close_disarms_nothing(device):
     watchdog = HardwareWatchdog(device.path, 15.0, ioctl=device.ioctl)
     watchdog.pet()
     fd = watchdog._fd
+    device.written()
     del watchdog
     os.close(fd)  # as the kernel does
     assert b"V" not in device.written()
@@ -184,6 +213,7 @@ def test_a_pet_that_fails_is_logged_once_and_so_is_the_next_that_works(device, c
 
 def test_a_close_that_cannot_disarm_is_told_and_gives_the_device_back(device, caplog):
     watchdog = HardwareWatchdog(device.path, 15.0, ioctl=device.ioctl)
+    watchdog.pet()
     fd = watchdog._fd
     termios.tcflow(device._far, termios.TCOOFF)
     with caplog.at_level(logging.ERROR):
