@@ -81,7 +81,7 @@ emulator: $(VENV)/hil
 	@mkdir -p .cache
 
 hil: emulator
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder \
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder \
 		$(if $(TESTS),$(TESTS),tests/hil)
 
 powercut: emulator

@@ -1,6 +1,7 @@
 """The guest for the tests of this folder: built once, booted by each of them."""
 
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
@@ -13,18 +14,25 @@ _ONE_SITE = ("test_gate", "test_latency")
 _FIGURES = "figures"
 
 
-def pytest_configure(config):
-    """Know the marker in the guest as well, which runs without pytest-xdist."""
-    config.addinivalue_line("markers", "xdist_group(name): tests that share a guest")
+@pytest.hookimpl(optionalhook=True)  # the guest runs these without pytest-xdist
+def pytest_xdist_make_scheduler(config, log):
+    """Have one process run all tests that look at one guest. Not by marks: pytest 9.2 and
+    pytest-xdist 3.8 together take no notice of those, and each process would boot each guest.
+    """
+    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415 - as above
+
+    class ByGuest(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            module = Path(nodeid.partition("::")[0]).stem
+            if module == "test_contract":
+                return nodeid
+            return "site" if module in _ONE_SITE else module
+
+    return ByGuest(config, log)
 
 
 def pytest_collection_modifyitems(items):
-    """Tell pytest-xdist which tests share a guest, and to begin with what takes longest."""
-    for item in items:
-        module = item.path.stem
-        if module != "test_contract":
-            group = "site" if module in _ONE_SITE else module
-            item.add_marker(pytest.mark.xdist_group(group))
+    """Begin with what takes longest."""
     items.sort(key=lambda item: item.path.stem != "test_powercut")
 
 

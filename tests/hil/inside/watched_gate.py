@@ -3,7 +3,9 @@
 Tells on the console what is done, and each change of the exit relay, with instants of this machine.
 """
 
+import os
 import signal
+import socket
 import tempfile
 import threading
 import time
@@ -32,31 +34,46 @@ def tell(words: str) -> None:
     print(f"{time.monotonic():.3f} {words}", flush=True)
 
 
-def watch() -> None:
-    """Tell the relay's level at each change, whatever becomes of the gate."""
-    was = 0
-    while True:
-        if (now := lane.level(PINS.exit_relay)) != was:
-            was = now
-            tell(f"relay {now}")
-        Event().wait(_POLL_S)
+class Relay(threading.Thread):
+    """Tells the relay's level at each change, whatever becomes of the gate."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.told = 0
+
+    def run(self) -> None:
+        while True:
+            if (now := lane.level(PINS.exit_relay)) != self.told:
+                tell(f"relay {now}")
+                self.told = now
+            Event().wait(_POLL_S)
+
+
+_relay = Relay()
 
 
 def start(config: Path, program: tuple[str, ...] = GATEPOST) -> Process:
-    """Start the gate and wait until its loop turns, which the exit button shows."""
-    gate = run(config, "run", program)
+    """Start the gate; return it with somebody just let out, and the watchdog armed.
+
+    It is armed by the first turn of its loop that came to its end. A press from before that may
+    be seconds old when it is dealt with, and its hold be over.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(path := str(config.parent / f"notify-{time.monotonic_ns()}"))
+        os.environ["NOTIFY_SOCKET"] = path
+        gate = run(config, "run", program)
+        manager.settimeout(_START_S)
+        while manager.recv(4096) != b"WATCHDOG=1":
+            pass
 
     def answers() -> bool:
-        assert gate.poll() is None, (config.parent / "run.log").read_text()
-        # Pressed again and again: the gate may not have been there yet.
-        lane.open_(PINS.exit_button)
-        Event().wait(0.1)
         lane.close(PINS.exit_button)
+        Event().wait(0.1)
+        lane.open_(PINS.exit_button)
         Event().wait(0.3)
-        return bool(lane.level(PINS.exit_relay))
+        return bool(_relay.told)
 
     lane.wait_until(answers, "the exit relay, after the button", _START_S)
-    lane.open_(PINS.exit_button)
     return gate
 
 
@@ -107,7 +124,7 @@ def is_killed(config: Path) -> None:
 def main() -> None:
     lane.rest()
     lane.show(lane.ROOM_C)
-    threading.Thread(target=watch, daemon=True).start()
+    _relay.start()
     config = prepare(Path(tempfile.mkdtemp()), _SETTINGS)
     for story in (ends_in_good_order, hangs, is_stopped, is_killed):
         tell(f"begins {story.__name__}")
