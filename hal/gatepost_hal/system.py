@@ -221,7 +221,9 @@ class ThreadMailbox:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._events: queue.SimpleQueue[HardwareEvent] = queue.SimpleQueue()
+        # No SimpleQueue: up to Python 3.12 its `get` waits for ever where a signal (the service
+        # manager's SIGTERM) has interrupted it and the deadline is past after the handler.
+        self._events: queue.Queue[HardwareEvent] = queue.Queue()
 
     def post(self, event: HardwareEvent) -> None:
         """Leave an event."""

@@ -1,6 +1,7 @@
 """The threads behind the ports. Nothing here sleeps: each test waits for an event."""
 
 import logging
+import signal
 import threading
 
 import pytest
@@ -95,6 +96,25 @@ def test_an_empty_mailbox_returns_at_its_deadline(clock):
     assert mailbox.wait(until_s) == []
     assert clock.now_s() >= until_s
     assert mailbox.wait(until_s) == []  # a deadline that is past does not block
+
+
+def test_a_signal_just_before_the_deadline_does_not_stop_the_mailbox(clock):
+    mailbox = ThreadMailbox(clock)
+    until_s = clock.now_s() + 0.05
+
+    def outlast_the_deadline(_number, _frame):
+        while clock.now_s() <= until_s:
+            pass
+
+    was = signal.signal(signal.SIGALRM, outlast_the_deadline)
+    late = threading.Timer(LONG_ENOUGH_S, mailbox.post, [PassRead(1.0, "too late")])
+    late.start()
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+        assert mailbox.wait(until_s) == []
+    finally:
+        late.cancel()
+        signal.signal(signal.SIGALRM, was)
 
 
 class HangingThermometer:

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from queue import Empty, SimpleQueue
+from queue import Empty, Queue
 from typing import NamedTuple, NoReturn, Protocol
 
 from gatepost.cli.broker import add_broker_arguments, broker_of
@@ -160,7 +160,7 @@ def watch(
     goes_on: Callable[[], bool] = lambda: True,
 ) -> None:
     """Show what comes, for as long as it `goes_on`. Ends the command where no broker is."""
-    arrived: SimpleQueue[Incoming | None] = SimpleQueue()
+    arrived: Queue[Incoming | None] = Queue()
     site = SiteWatch(wanted.gate)
     client = HubClient(
         broker,
@@ -189,7 +189,7 @@ def watch(
             view.show(site, client.trouble or (_SILENCE if is_silent else None))
 
 
-def _arrived(site: SiteWatch, arrived: "SimpleQueue[Incoming | None]") -> Iterator[Happening]:
+def _arrived(site: SiteWatch, arrived: "Queue[Incoming | None]") -> Iterator[Happening]:
     """Yield what comes in one turn: it ends also while more comes, for somebody looks."""
     until_s = time.monotonic() + _TURN_S
     while (now_s := time.monotonic()) < until_s:
