@@ -172,8 +172,11 @@ def test_a_kill_at_any_instant_loses_nothing_that_was_confirmed_and_leaves_no_ha
             confirmed = int(writer.stdout.readline())
         killer = threading.Timer(chance.random() * 0.004, writer.send_signal, [signal.SIGKILL])
         killer.start()
-        rest = writer.communicate(timeout=60)[0].split()
+        # Not communicate(): it passes over what readline() has taken ahead.
+        rest = writer.stdout.read().split()
+        writer.stdout.close()
         killer.join()
+        writer.wait(timeout=60)
         confirmed = int(rest[-1]) if rest else confirmed
         file = assert_sound(path)
         assert file.seqs == list(range(1, file.state.last_seq + 1))
