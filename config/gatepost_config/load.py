@@ -51,18 +51,29 @@ def load(path: Path) -> Settings:
             `Settings` does not allow. Nothing of it is used then.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        content = path.read_bytes()
     except FileNotFoundError:
         remedy = "Copy config/gatepost.example.toml there, or name another file with --config."
         raise ConfigError([f"{path}: there is no such file. {remedy}"]) from None
-    except UnicodeDecodeError as error:
-        raise ConfigError([f"{path}: not UTF-8 text (byte {error.start})."]) from None
     except OSError as error:
         remedy = "Run it with sudo, or as a user of the group gatepost."
         remedy = f" {remedy}" if isinstance(error, PermissionError) else ""
         raise ConfigError([f"{path}: cannot be read: {error.strerror}.{remedy}"]) from None
+    return decode(content, path=path)
+
+
+def decode(content: bytes, *, path: Path) -> Settings:
+    """Return the settings in the content of a file; `path` is for messages.
+
+    Raises:
+        ConfigError: as `load`.
+    """
     try:
+        # Line ends as every editor may have written them.
+        text = content.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
         raw = tomllib.loads(text)
+    except UnicodeDecodeError as error:
+        raise ConfigError([f"{path}: not UTF-8 text (byte {error.start})."]) from None
     except (ValueError, RecursionError) as error:  # also numbers or nesting beyond reason
         raise ConfigError([f"{path}: not TOML: {error}."]) from None
     return parse(raw, path=path, text=text)

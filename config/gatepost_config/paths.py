@@ -4,6 +4,9 @@ from pathlib import Path
 
 from msgspec import Struct
 
+# In the gate's folder. Named for whoever cannot read which folder that is.
+LAST_GOOD = "settings.json"
+
 
 class Paths(Struct, frozen=True, forbid_unknown_fields=True):
     """Where the two processes keep what must survive. Each writes only its own folder."""
@@ -77,6 +80,11 @@ class Paths(Struct, frozen=True, forbid_unknown_fields=True):
     def settings_digest(self) -> Path:
         """What the settings were at the last start, written by the gate alone."""
         return self.gate_dir / "settings.digest"
+
+    @property
+    def last_good(self) -> Path:
+        """The settings of the last start that went well, written by the gate alone."""
+        return self.gate_dir / LAST_GOOD
 
     @property
     def board(self) -> Path:

@@ -11,6 +11,9 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from gatepost.cli.main import fail
+from gatepost.cli.words import is_english, mark, say
+from gatepost.core.words import Text
+from gatepost.doctor.columns import wrapped
 from gatepost.wiring.thermometer import driver
 from gatepost_config.settings import Settings
 from gatepost_hal.mlx90614 import Mlx90614
@@ -19,32 +22,32 @@ from gatepost_hal.ports import Clock, Reading, SensorFault, SensorFaultKind, The
 from gatepost_hal.system import SystemClock
 
 SIMULATED_ERROR_C = 0.3  # so far off is the simulated sensor: something for a calibration to find
-SIMULATED = (
-    f"SIMULATED: no real sensor is read. This one reads {SIMULATED_ERROR_C} C too high until it is "
-    "calibrated."
+SIMULATED = Text(
+    "SIMULATED: no real sensor is read. This one reads {error} C too high until it is calibrated.",
+    {"error": SIMULATED_ERROR_C},
 )
 
 _LEAST_COLUMNS, _MOST_COLUMNS = 40, 72
 _REMEDIES = {
-    SensorFaultKind.ABSENT: (
+    SensorFaultKind.ABSENT: mark(
         "Check the sensor's plug and supply, and [sensor] i2c_bus and address in the settings; "
         "a bus that does not exist must be enabled in config.txt."
     ),
-    SensorFaultKind.BUS_ERROR: (
+    SensorFaultKind.BUS_ERROR: mark(
         "If the gate runs, stop it first: sudo systemctl stop gatepost-gate. Where permission is "
         "denied, begin the command with sudo. Else check the sensor's wiring."
     ),
-    SensorFaultKind.TIMEOUT: (
+    SensorFaultKind.TIMEOUT: mark(
         "Look for a short circuit of SDA or SCL, and switch the sensor's supply off and on."
     ),
-    SensorFaultKind.BAD_PEC: (
+    SensorFaultKind.BAD_PEC: mark(
         "The line is disturbed: shorten or shield the sensor's cable, keep other devices off it."
     ),
-    SensorFaultKind.FLAGGED: (
+    SensorFaultKind.FLAGGED: mark(
         "The sensor itself says that it cannot measure: switch its supply off and on; if that does "
         "not help, replace it."
     ),
-    SensorFaultKind.IMPOSSIBLE_WORD: (
+    SensorFaultKind.IMPOSSIBLE_WORD: mark(
         "Check the sensor's wiring, and that it is an MLX90614; if both are right, replace it."
     ),
 }
@@ -102,8 +105,8 @@ def simulated_bench(settings: Settings, *, in_real_time: bool = False) -> Iterat
     try:
         chip = SimulatedMlx90614(world, part=PARTS[sensor.part], supply_v=sensor.supply_v)
     except ValueError as error:
-        remedy = 'set [sensor] part = "DCC" and distance_cm = 5.0 in a copy of the settings'
-        fail(f"--simulated: {error}; {remedy}", status=2)
+        told = mark('set [sensor] part = "DCC" and distance_cm = 5.0 in a copy of the settings')
+        fail(f"--simulated: {error}; {say(told)}", status=2)
     chip.drift_c = SIMULATED_ERROR_C
     bus = SimulatedI2cBus(chip, world=world, address=sensor.address)
 
@@ -128,26 +131,31 @@ def simulated_bench(settings: Settings, *, in_real_time: bool = False) -> Iterat
 
 def complaint(fault: SensorFault) -> str:
     """Return what went wrong with a sensor that did not answer, and what to do."""
-    return f"The sensor does not answer: {fault.kind.value}: {fault.detail}. {remedy(fault)}"
+    return say(
+        "The sensor does not answer: {kind}: {detail}. {remedy}",
+        kind=fault.kind.value,
+        detail=fault.detail,
+        remedy=remedy(fault),
+    )
 
 
 def remedy(fault: SensorFault) -> str:
     """Return what to do about a failed measurement."""
     if "systemctl" in fault.detail:  # the driver met another process, and says so
-        return "Start it again when you are done."
-    return _REMEDIES[fault.kind]
+        return say("Start it again when you are done.")
+    return say(_REMEDIES[fault.kind])
 
 
-def say(text: str, *, indent: str = "") -> None:
+def tell(text: str, *, indent: str = "") -> None:
     """Print a paragraph, wrapped for the terminal at hand; a phone's is narrow."""
+    text = say(text)
     columns = shutil.get_terminal_size((_MOST_COLUMNS, 24)).columns
     width = min(max(columns, _LEAST_COLUMNS), _MOST_COLUMNS)
-    wrapped = textwrap.fill(
-        text,
-        width,
-        initial_indent=indent,
-        subsequent_indent=" " * len(indent),
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-    print(wrapped, flush=True)
+    if is_english():
+        lines = textwrap.wrap(
+            text, width - len(indent), break_long_words=False, break_on_hyphens=False
+        )
+    else:
+        lines = wrapped(text, width - len(indent))
+    room = " " * len(indent)
+    print("\n".join(f"{room if at else indent}{line}" for at, line in enumerate(lines)), flush=True)

@@ -19,9 +19,10 @@ from gatepost.cli.bench_sensor import (
     Bench,
     complaint,
     real_bench,
-    say,
     simulated_bench,
+    tell,
 )
+from gatepost.cli.calibration_file import former, write
 from gatepost.cli.calibration_point import (
     RefusedError,
     StoppedError,
@@ -30,23 +31,25 @@ from gatepost.cli.calibration_point import (
 )
 from gatepost.cli.main import fail
 from gatepost.cli.process import add_config_argument
+from gatepost.cli.words import mark, say, yes_or_no
 from gatepost.core.correction import MIN_SPAN_C, Point, calibration_problems
 from gatepost.core.offset import SETTLING_PEOPLE
+from gatepost.doctor.columns import padded
 from gatepost.wiring.thermometer import calibration_of, check_part
-from gatepost_config.calibration import CalibrationRecord, PointRecord, as_toml, load_calibration
-from gatepost_config.load import ConfigError, load
+from gatepost_config.calibration import CalibrationRecord, PointRecord
+from gatepost_config.load import load
 from gatepost_config.settings import Settings
 from gatepost_hal.parts import PARTS
 from gatepost_hal.ports import Chip, SensorFault
-from gatepost_services.state_file import StateFileError, read_state, write_state
 
 TRIES = 3  # at each point
+_TITLE_COLUMNS = 14
 
 _REFERENCE_C = (28.0, 45.0)
 _LOW_C, _HIGH_C = 33.0, 38.0  # what is asked for
 _EARLIEST = dt.date(2026, 1, 1)  # a clock that shows less was never set
 _LEAST_MONTHS, _MOST_MONTHS = 1, 24
-_NOTHING_WRITTEN = "Nothing was written."
+_NOTHING_WRITTEN = mark("Nothing was written.")
 
 
 class Signature(NamedTuple):
@@ -94,21 +97,21 @@ def run(args: argparse.Namespace) -> int:
     try:
         with opened as bench:
             if bench.is_simulated:
-                say(SIMULATED)
+                tell(SIMULATED)
             record = Guide(settings, bench, ask=input).calibrate(signature)
         path = _path(settings, record.sensor_id)
         show_result(record, path)
         if not args.yes:
             confirm(input)
     except StoppedError as error:
-        fail(f"{error} {_NOTHING_WRITTEN}")
+        fail(f"{error} {say(_NOTHING_WRITTEN)}")
     except KeyboardInterrupt:
-        print(f"\n{_NOTHING_WRITTEN}")
+        print(f"\n{say(_NOTHING_WRITTEN)}")
         raise
     write(record, path)
     say_what_follows(settings)
     if args.simulated:
-        say("SIMULATED: remove the file when you have looked at it.")
+        tell(mark("SIMULATED: remove the file when you have looked at it."))
     return 0
 
 
@@ -155,10 +158,12 @@ class Guide:
     def _today(self) -> dt.date:
         today = dt.datetime.fromtimestamp(self._bench.clock.utc_s(), dt.UTC).date()
         if today < _EARLIEST:
-            raise StoppedError(
-                f"The clock of this computer says {today}; a calibration needs the true date. Look "
-                "with timedatectl, set it with: sudo timedatectl set-time 'YYYY-MM-DD HH:MM'."
+            told = say(
+                "The clock of this computer says {today}; a calibration needs the true date. Look "
+                "with timedatectl, set it with: sudo timedatectl set-time 'YYYY-MM-DD HH:MM'.",
+                today=today,
             )
+            raise StoppedError(told)
         return today
 
     def _identify(self) -> Chip:
@@ -169,26 +174,31 @@ class Guide:
         if isinstance(event, SensorFault):
             raise StoppedError(complaint(event))
         if event.chip is None:
-            raise StoppedError("The sensor has no identity, so nothing can be kept for it.")
+            raise StoppedError(say("The sensor has no identity, so nothing can be kept for it."))
         sensor = self._settings.sensor
-        print(f"Sensor {event.chip.sensor_id}")
-        print(f"Part   {sensor.part}, supplied with {sensor.supply_v} V")
-        told = former(_path(self._settings, event.chip.sensor_id))
-        say(f"Before: {told}")
-        minutes = math.ceil(sensor.warm_up_s / 60)
-        say(
-            f"The sensor must have been on for {minutes} minutes, out of sun and wind. Take a "
-            "blackbody with a cavity: a flat plate shines less than its display says."
+        print(say("Sensor {id}", id=event.chip.sensor_id))
+        print(
+            say("Part   {part}, supplied with {volts} V", part=sensor.part, volts=sensor.supply_v)
         )
+        told = former(_path(self._settings, event.chip.sensor_id))
+        tell(say("Before: {told}", told=told))
+        minutes = math.ceil(sensor.warm_up_s / 60)
+        told = say(
+            "The sensor must have been on for {minutes} minutes, out of sun and wind. Take a "
+            "blackbody with a cavity: a flat plate shines less than its display says.",
+            minutes=minutes,
+        )
+        tell(told)
         return event.chip
 
     def _point(self, chip: Chip, low: Point | None) -> Point:
         """Return one point; `low` is the one before, if there was one."""
         number, about_c = (1, _LOW_C) if low is None else (2, _HIGH_C)
-        print(f"\n--- Point {number} of 2: about {about_c:g} C ---")
+        told = say("Point {number} of 2: about {about} C", number=number, about=f"{about_c:g}")
+        print(f"\n--- {told} ---")
         sensor = self._settings.sensor
         for step, text in enumerate(instructions(PARTS[sensor.part], about_c), 1):
-            say(text, indent=f"{step}. ")
+            tell(text, indent=f"{step}. ")
         for attempt in range(1, TRIES + 1):
             reference_c = self._reference_c(low)
             self._bench.look_at(reference_c)
@@ -197,17 +207,25 @@ class Guide:
                 point = Point(reference_c, measured.measured_c)
                 _check(point, low)
             except RefusedError as error:
-                say(f"Not good, try {attempt} of {TRIES}: {error}", indent="! ")
+                told = mark("Not good, try {attempt} of {tries}: {why}")
+                tell(say(told, attempt=attempt, tries=TRIES, why=error), indent="! ")
                 continue
-            say(
-                f"Good: the blackbody has {reference_c:.2f} C, the sensor says "
-                f"{point.measured_c:.2f} C. Spread {measured.spread_c:.2f} C in "
-                f"{measured.samples} samples."
+            told = say(
+                "Good: the blackbody has {reference} C, the sensor says {measured} C. Spread "
+                "{spread} C in {samples} samples.",
+                reference=f"{reference_c:.2f}",
+                measured=f"{point.measured_c:.2f}",
+                spread=f"{measured.spread_c:.2f}",
+                samples=measured.samples,
             )
+            tell(told)
             return point
-        raise StoppedError(
-            f"{TRIES} tries at point {number} were not good. Mend what was said, then begin again."
+        told = say(
+            "{tries} tries at point {number} were not good. Mend what was said, then begin again.",
+            tries=TRIES,
+            number=number,
         )
+        raise StoppedError(told)
 
     def _reference_c(self, low: Point | None) -> float:
         """Ask for the blackbody's temperature until there is one that can be used."""
@@ -218,20 +236,33 @@ class Guide:
             least_c = low.reference_c + MIN_SPAN_C
         while True:
             try:
-                typed = self._ask("Steady? Type its temperature in C: ").strip()
+                typed = self._ask(say("Steady? Type its temperature in C: ")).strip()
             except (EOFError, RuntimeError):  # RuntimeError: there never was an input
                 print()
-                raise StoppedError("The input ended.") from None
+                raise StoppedError(say("The input ended.")) from None
             except UnicodeDecodeError:
                 typed = ""
             try:
                 celsius = float(typed.rstrip("Cc° ").replace(",", "."))
             except ValueError:
-                say(f"'{typed[:20]}' is no number. Type it like this: {least_c + 4.1:.1f}")
+                like = f"{least_c + 4.1:.1f}"
+                tell(
+                    say(
+                        "'{typed}' is no number. Type it like this: {like}",
+                        typed=typed[:20],
+                        like=like,
+                    )
+                )
                 continue
             if least_c <= celsius <= most_c:
                 return celsius
-            say(f"{celsius:g} C cannot be used here: from {least_c:g} to {most_c:g} C, please.")
+            told = say(
+                "{celsius} C cannot be used here: from {least} to {most} C, please.",
+                celsius=f"{celsius:g}",
+                least=f"{least_c:g}",
+                most=f"{most_c:g}",
+            )
+            tell(told)
 
 
 def _check(point: Point, low: Point | None) -> None:
@@ -243,49 +274,36 @@ def _check(point: Point, low: Point | None) -> None:
         second = Point(point.reference_c + MIN_SPAN_C, point.measured_c + MIN_SPAN_C)
         problems = calibration_problems(point, second)[:1]
     if problems:
-        raise RefusedError(" ".join(problems))
+        raise RefusedError(" ".join(map(say, problems)))
 
 
 def show_result(record: CalibrationRecord, path: Path) -> None:
     """Print what would be written."""
     low, high = record.low, record.high
-    print("\n--- Result ---")
-    print("                 low    high")
-    print(f"blackbody C   {low.reference_c:6.2f}  {high.reference_c:6.2f}")
-    print(f"sensor C      {low.measured_c:6.2f}  {high.measured_c:6.2f}")
     low_error_c = low.measured_c - low.reference_c
     high_error_c = high.measured_c - high.reference_c
-    print(f"error C       {low_error_c:+6.2f}  {high_error_c:+6.2f}")
-    print(f"gain          {calibration_of(record).gain:6.3f}")
-    print(f"due           {record.due}")
-    say(f"File: {path}")
+    print(f"\n--- {say('Result')} ---")
+    for title, text in (
+        ("", say("   low    high")),
+        (say("blackbody C"), f"{low.reference_c:6.2f}  {high.reference_c:6.2f}"),
+        (say("sensor C"), f"{low.measured_c:6.2f}  {high.measured_c:6.2f}"),
+        (say("error C"), f"{low_error_c:+6.2f}  {high_error_c:+6.2f}"),
+        (say("gain"), f"{calibration_of(record).gain:6.3f}"),
+        (say("due"), record.due),
+    ):
+        print(f"{padded(title, _TITLE_COLUMNS)}{text}")
+    tell(say("File: {path}", path=path))
 
 
 def confirm(ask: Callable[[str], str]) -> None:
     """Raise StoppedError unless somebody says yes."""
     try:
-        answer = ask("Write? [y/N] ")
+        answer = ask(say("Write? [y/N] "))
     except (EOFError, RuntimeError, UnicodeDecodeError):
         answer = ""
         print()
-    if answer.strip().lower() not in ("y", "yes"):
-        raise StoppedError("You did not say yes.")
-
-
-# ------------------------------------------------------------------------------------ the file
-
-
-def former(path: Path) -> str:
-    """Return in words what calibration there was."""
-    try:
-        if read_state(path) is None:
-            return "no calibration on this gate."
-        record = load_calibration(path)
-    except (StateFileError, ConfigError) as error:
-        return f"there is a file that does not count: {error}"
-    if record.sensor_id != path.stem:
-        return f"there is a file that does not count: {path}: of sensor {record.sensor_id}."
-    return f"calibrated on {record.on} by {record.by} with {record.reference}; due {record.due}."
+    if yes_or_no(answer) is not True:
+        raise StoppedError(say("You did not say yes."))
 
 
 def check_writable(folder: Path) -> None:
@@ -296,49 +314,29 @@ def check_writable(folder: Path) -> None:
     except PermissionError:
         may = False
     if not may:
-        raise StoppedError(
-            f"{folder}: this user cannot write there. Begin the command with sudo, or correct "
-            "[paths] calibration_dir in the settings."
+        told = say(
+            "{folder}: this user cannot write there. Begin the command with sudo, or correct "
+            "[paths] calibration_dir in the settings.",
+            folder=folder,
         )
-
-
-def write(record: CalibrationRecord, path: Path) -> None:
-    """Write a calibration; the former file stays beside it as *.previous."""
-    previous = path.with_name(f"{path.name}.previous")
-    try:
-        if not path.parent.is_dir():
-            path.parent.mkdir(parents=True)
-            # Whatever the umask: the gate, another user, reads it.
-            path.parent.chmod(0o755)
-            say(f"Made the folder {path.parent}")
-        old = read_state(path)
-        if old is not None:
-            write_state(previous, old)
-            previous.chmod(0o644)
-            say(f"Former file: {previous}")
-        write_state(path, as_toml(record).encode())
-        path.chmod(0o644)
-    except OSError as error:
-        fail(
-            f"{error}. What was there before still counts. Begin the command with sudo, or make "
-            "room on the disk."
-        )
-    say(f"Written: {path}")
+        raise StoppedError(told)
 
 
 def say_what_follows(settings: Settings) -> None:
     """Say what the technician has to do now, and what the gate will do."""
-    say("The gate takes it up when it starts: sudo systemctl restart gatepost-gate")
+    tell(mark("The gate takes it up when it starts: sudo systemctl restart gatepost-gate"))
     if not settings.screening.learns:
-        say(
+        told = say(
             "[screening] learns = false: the offset of the settings was found with the former "
             "calibration; check it."
         )
     else:
-        say(
-            f"It then learns its offset anew, from {SETTLING_PEOPLE} people. Until then more of "
-            "them are measured twice."
+        told = say(
+            "It then learns its offset anew, from {people} people. Until then more of them are "
+            "measured twice.",
+            people=SETTLING_PEOPLE,
         )
+    tell(told)
 
 
 def months_later(day: dt.date, months: int) -> dt.date:
@@ -356,14 +354,15 @@ def _text(text: str) -> str:
         text.encode()  # an argument may hold bytes that are no text
         msgspec.convert(text, allowed)
     except ValueError:
-        raise argparse.ArgumentTypeError(
-            "must be 1 to 80 characters, without double quotes, backslashes and line ends"
-        ) from None
+        told = say("must be 1 to 80 characters, without double quotes, backslashes and line ends")
+        raise argparse.ArgumentTypeError(told) from None
     return text
 
 
 def _months(text: str) -> int:
     months = int(text)
     if not _LEAST_MONTHS <= months <= _MOST_MONTHS:
-        raise argparse.ArgumentTypeError(f"{text}: from {_LEAST_MONTHS} to {_MOST_MONTHS} months")
+        told = mark("{text}: from {least} to {most} months")
+        told = say(told, text=text, least=_LEAST_MONTHS, most=_MOST_MONTHS)
+        raise argparse.ArgumentTypeError(told)
     return months

@@ -7,6 +7,7 @@ from statistics import linear_regression, median, pstdev, stdev
 from typing import NamedTuple
 
 from gatepost.cli.bench_sensor import Bench, complaint
+from gatepost.cli.words import say
 from gatepost.core.correction import at_nominal_supply
 from gatepost.core.faults import FAULTS, Fault
 from gatepost.core.plausibility import Expected, Watch
@@ -50,16 +51,18 @@ def instructions(part: Part, about_c: float) -> tuple[str, ...]:
     edge_deg = part.field_of_view_deg / 2 * sqrt(-math.log2(1 - _FILLED_SHARE))
     if edge_deg < _SEES_ALL_DEG:
         near_cm = _EXAMPLE_OPENING_CM / 2 / math.tan(math.radians(edge_deg))
-        place = (
-            f"Hold it straight in front of the sensor, so that it fills the view: if its opening "
-            f"is {_EXAMPLE_OPENING_CM:g} cm wide, {near_cm:.1f} cm away or nearer."
+        place = say(
+            "Hold it straight in front of the sensor, so that it fills the view: if its opening "
+            "is {opening} cm wide, {near} cm away or nearer.",
+            opening=f"{_EXAMPLE_OPENING_CM:g}",
+            near=f"{near_cm:.1f}",
         )
     else:
-        place = "Put the sensor right into its opening: this part sees very wide."
+        place = say("Put the sensor right into its opening: this part sees very wide.")
     return (
-        f"Set the blackbody to about {about_c:g} C.",
+        say("Set the blackbody to about {about} C.", about=f"{about_c:g}"),
         place,
-        "Wait until it is steady, and some minutes more, so that the sensor is too.",
+        say("Wait until it is steady, and some minutes more, so that the sensor is too."),
     )
 
 
@@ -75,7 +78,8 @@ def measure_point(bench: Bench, sensor: Sensor, chip: Chip) -> Measured:
     readings: list[Reading] = []
     lasted_s = told_s = 0.0
     duration_s = max(LEAST_SAMPLES * bench.period_s, LEAST_S)
-    print(f"Measuring for {duration_s:.0f} s. Hands off, please.", flush=True)
+    seconds = f"{duration_s:.0f}"
+    print(say("Measuring for {seconds} s. Hands off, please.", seconds=seconds), flush=True)
     while len(readings) < LEAST_SAMPLES or lasted_s < LEAST_S:
         event = bench.sample()
         if isinstance(event, SensorFault):
@@ -89,10 +93,13 @@ def measure_point(bench: Bench, sensor: Sensor, chip: Chip) -> Measured:
         if lasted_s >= told_s + _PROGRESS_S:
             told_s += _PROGRESS_S
             now = _measured(readings)
-            print(
-                f"{lasted_s:4.0f} s  median {now.measured_c:.2f}  spread {now.spread_c:.2f}",
-                flush=True,
+            told = say(
+                "{seconds} s  median {median}  spread {spread}",
+                seconds=f"{lasted_s:4.0f}",
+                median=f"{now.measured_c:.2f}",
+                spread=f"{now.spread_c:.2f}",
             )
+            print(told, flush=True)
     if problem := unsteadiness(readings, noise_c):
         raise RefusedError(problem)
     return _measured(readings)
@@ -104,16 +111,19 @@ def unsteadiness(readings: Sequence[Reading], noise_c: float) -> str | None:
     times_s = [reading.at_s for reading in readings]
     slope = linear_regression(times_s, values_c).slope
     if not abs(slope) <= _TREND_SIGMAS * noise_c / (pstdev(times_s) * sqrt(len(times_s))):
-        return (
-            f"what the sensor sees moves by {slope * 60:+.1f} C a minute. Wait until the blackbody "
-            "is steady, and leave it in its place."
+        return say(
+            "what the sensor sees moves by {slope} C a minute. Wait until the blackbody is steady, "
+            "and leave it in its place.",
+            slope=f"{slope * 60:+.1f}",
         )
     scatter_c = stdev(values_c)
     if not scatter_c <= _MOST_SCATTER * noise_c:
-        return (
-            f"the samples scatter by {scatter_c:.2f} C, this part alone would by {noise_c:.2f} C. "
-            "Keep hands and all else out of the view and the blackbody still; check that [sensor] "
-            "part in the settings is what is printed on the can."
+        return say(
+            "the samples scatter by {scatter} C, this part alone would by {noise} C. Keep hands "
+            "and all else out of the view and the blackbody still; check that [sensor] part in "
+            "the settings is what is printed on the can.",
+            scatter=f"{scatter_c:.2f}",
+            noise=f"{noise_c:.2f}",
         )
     return None
 
@@ -124,20 +134,23 @@ def _measured(readings: Sequence[Reading]) -> Measured:
 
 
 def _exchanged(chip: Chip | None) -> str:
-    name = "one without an identity" if chip is None else chip.sensor_id
-    return (
-        f"Another sensor answers now ({name}), or its emissivity or filters were changed. Begin "
-        "again, with one and the same sensor for both points."
+    name = say("one without an identity") if chip is None else chip.sensor_id
+    return say(
+        "Another sensor answers now ({name}), or its emissivity or filters were changed. Begin "
+        "again, with one and the same sensor for both points.",
+        name=name,
     )
 
 
 def _refuse_finding(watch: Watch, now_s: float) -> None:
     for fault, finding in watch.findings(now_s).items():
         if fault is Fault.SENSOR_UNBALANCED:
-            remedy = (
+            remedy = say(
                 "leave the blackbody in front of it for some minutes, until the sensor has got "
                 "used to its warmth; keep sun, wind and hands away"
             )
         else:
-            remedy = FAULTS[fault].remedy
-        raise RefusedError(f"{finding.detail}. What to do: {remedy}.")
+            remedy = say(FAULTS[fault].remedy)
+        raise RefusedError(
+            say("{detail}. What to do: {remedy}.", detail=finding.detail, remedy=remedy)
+        )

@@ -1,10 +1,11 @@
-"""`gatepost config`: check, show, compare and explain the settings of a gate."""
+"""`gatepost config`: check, show, compare and explain the settings of a gate; put them in force."""
 
 import argparse
 from pathlib import Path
 
-from gatepost.cli import config_show, config_text, wiring_text
+from gatepost.cli import config_apply, config_show, config_text, wiring_text
 from gatepost.cli.document import add_markdown_argument, print_or_renew
+from gatepost.cli.going_over import add_wait_argument
 from gatepost.cli.main import fail
 from gatepost.cli.process import add_config_argument
 from gatepost.cli.wiring_table import wiring_of
@@ -17,14 +18,15 @@ from gatepost_config.load import load
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.description = (
-        "Checks, shows, compares and explains the settings of a gate. None of these changes "
-        "anything at the gate."
+        "Checks, shows, compares and explains the settings of a gate. Of these only apply and "
+        "rollback change anything at the gate."
     )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     check = _action(actions, "check", "whether a gate would start with this file; status 2 if not")
     add_config_argument(check)
     _add_show(actions)
     _add_diff(actions)
+    _add_apply(actions)
     _action(actions, "schema", "JSON Schema 2020-12 of the file, for editors and programs")
     _add_reference(actions)
     _add_wiring(actions)
@@ -41,6 +43,10 @@ def run(args: argparse.Namespace) -> int:
             return config_show.show(args.config, only_changed=args.changed, is_json=args.json)
         case "diff":
             return _diff(args)
+        case "apply":
+            return config_apply.apply(args)
+        case "rollback":
+            return config_apply.rollback(args)
         case "reference":
             return _reference(args)
         case "wiring":
@@ -83,6 +89,33 @@ def _add_diff(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     diff.add_argument("old", type=Path, metavar="OLD", help="the file as it was")
     diff.add_argument("new", type=Path, metavar="NEW", help="the file as it is to be")
     diff.add_argument("--json", action="store_true", help="one line of JSON")
+
+
+def _add_apply(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    apply = _action(actions, "apply", "put the settings of a file in force; nobody is dropped")
+    apply.description = (
+        "Checks a file, shows what changes, asks, and replaces the gate's file as a whole; the one "
+        "before is kept beside it, as gatepost.toml.before. Then the gate starts anew as soon as "
+        "nobody is in the lane: it is shut for the seconds that this takes, and what is "
+        "energised is dropped (the fire loop in the relay's supply does not need it). The link "
+        "starts anew at once: it loses nothing. Ctrl-C while it waits: the settings stay in the "
+        "file and count from the next start on, and the gate was asked nothing. FILE may be the "
+        "gate's own, after somebody changed it in its place. Status: 0 in force, 1 in the file "
+        "and not in force yet, 2 they cannot be used and nothing was changed."
+    )
+    apply.add_argument("new", type=Path, metavar="FILE", help="with the settings to come")
+    rollback = _action(actions, "rollback", "put the settings before the last apply in force")
+    rollback.description = (
+        "Goes back to the settings that gatepost config apply kept, in the same way; said once "
+        "more, it undoes itself."
+    )
+    for each in (apply, rollback):
+        add_config_argument(each)
+        each.add_argument("--yes", action="store_true", help="do not ask whether it is meant")
+        each.add_argument(
+            "--again", action="store_true", help="let this gate become another one (another name)"
+        )
+        add_wait_argument(each)
 
 
 def _add_reference(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -15,8 +15,8 @@ __all__ = ["example", "show"]
 
 _RUNS = {
     True: "The gate started last with these settings.",
-    False: "The gate started last with OTHER settings: these count after systemctl restart "
-    "gatepost-gate gatepost-uplink.",
+    False: "The gate started last with OTHER settings: these count after gatepost config apply, "
+    "or when it next starts.",
     None: "Whether the gate started with these settings is not known here.",
 }
 

@@ -30,21 +30,24 @@ def diff_text(changes: Sequence[Change]) -> str:
     """Return the changes, a line each, and what to do so that they count."""
     if not changes:
         return "the same settings: nothing to restart\n"
+    units = " ".join(UNITS[process] for process in restarts(changes))
+    return f"{changes_text(changes)}; in force after: systemctl restart {units}\n"
+
+
+def changes_text(changes: Sequence[Change]) -> str:
+    """Return the changes, a line each, and in a last line how many there are."""
     lines = [
         f"{_name(each.entry)}: {written(each.old)} -> {written(each.new)}{_unit(each.entry)}"
         f"{_mark(each.entry)}  (restart: {_units(each.entry.restart)})"
         for each in changes
     ]
-    units = " ".join(UNITS[process] for process in restarts(changes))
     counts = [f"{len(changes)} {'setting differs' if len(changes) == 1 else 'settings differ'}"]
     counts += [
         f"{number} of {kind}"
         for kind in ("safety", "security")
         if (number := sum(each.entry.matters == kind for each in changes))
     ]
-    return "\n".join(
-        (*lines, f"{', '.join(counts)}; in force after: systemctl restart {units}", "")
-    )
+    return "\n".join((*lines, ", ".join(counts)))
 
 
 def diff_json(changes: Sequence[Change]) -> str:

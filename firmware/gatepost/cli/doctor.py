@@ -15,6 +15,7 @@ from gatepost import __version__
 from gatepost.cli.document import add_markdown_argument, print_or_renew
 from gatepost.cli.main import fail
 from gatepost.cli.process import add_config_argument
+from gatepost.cli.words import say, yes_or_no
 from gatepost.doctor.bundle import write_bundle
 from gatepost.doctor.machine import Nobody, machine
 from gatepost.doctor.model import Result, examine
@@ -70,11 +71,11 @@ class _Asked:
     """An `Operator` at the terminal."""
 
     def may(self, question: str) -> bool:
-        return _answer(f"May I {question}? [y/N] ") == "y"
+        return yes_or_no(_answer(say("May I {question}? [y/N] ", question=question)) or "") is True
 
     def which(self, question: str, answers: Mapping[str, str]) -> str | None:
-        said = ", ".join(f"{key}: {text}" for key, text in answers.items())
-        answer = _answer(f"{question} [{said}] ")
+        said = ", ".join(f"{key}: {say(text)}" for key, text in answers.items())
+        answer = _answer(f"{say(question)} [{said}] ")
         while answer is not None and answer not in answers:
             answer = _answer(f"[{', '.join(answers)}] ")
         return answer
@@ -93,11 +94,11 @@ def run(args: argparse.Namespace) -> int:
     if args.list:
         return _list(args.markdown)
     if args.markdown:
-        fail("--markdown is for --list", status=2)
+        fail(say("--markdown is for --list"), status=2)
     if args.yes and not args.move:
-        fail("--yes is for --move", status=2)
+        fail(say("--yes is for --move"), status=2)
     if args.bundle is not None and args.bundle.exists():
-        fail(f"{args.bundle}: exists; name another file", status=2)
+        fail(say("{path}: exists; name another file", path=args.bundle), status=2)
     operator: Operator = Nobody(allows=True) if args.yes else _Asked()
     return report(args, machine(args.config, operator))
 
@@ -114,11 +115,11 @@ def report(args: argparse.Namespace, site: Site) -> int:
     for result in examine(site, CHECKS, chosen, may_move=args.move, on_begin=begin):
         results.append(result)
         if not args.json:
-            print(line_of(result, in_colour=in_colour, columns=columns), flush=True)
+            print(line_of(result, in_colour=in_colour, columns=columns, say=say), flush=True)
     if args.json:
         print(json.dumps(as_json(results, version=__version__), ensure_ascii=False))
     else:
-        print("\n".join(summary(results, in_colour=in_colour, columns=columns)))
+        print("\n".join(summary(results, in_colour=in_colour, columns=columns, say=say)))
     if args.bundle is not None:
         _bundle(args.bundle, site, results)
     return status_of(results)
@@ -135,7 +136,7 @@ def _chosen(names: list[str]) -> list[str]:
     for name in names:
         found = [each.id for each in CHECKS if name in (each.id, each.id.partition(".")[0])]
         if not found:
-            fail(f"no check {name!r}; gatepost doctor --list names them", status=2)
+            fail(say("no check {name!r}; gatepost doctor --list names them", name=name), status=2)
         chosen += found
     return chosen
 
@@ -144,14 +145,16 @@ def _bundle(path: Path, site: Site, results: list[Result]) -> None:
     try:
         names = write_bundle(path, site, results)
     except OSError as error:
-        fail(f"{path}: cannot be written: {error.strerror}", status=2)
-    told = f"gatepost: {path}: {', '.join(names)}; no secrets and no names are in it"
-    print(told, file=sys.stderr)
+        fail(say("{path}: cannot be written: {why}", path=path, why=error.strerror), status=2)
+    told = say(
+        "{path}: {names}; no secrets and no names are in it", path=path, names=", ".join(names)
+    )
+    print(f"gatepost: {told}", file=sys.stderr)
 
 
 def _list(markdown: Path | None) -> int:
     if markdown is None:
-        print("\n".join(list_of(CHECKS)))
+        print("\n".join(list_of(CHECKS, say=say)))
         return 0
     return print_or_renew(markdown, as_markdown(CHECKS), renewed)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from gatepost.cli.main import fail
 from gatepost.cli.process import add_config_argument
+from gatepost.cli.words import mark, say
 from gatepost_config.load import load
 from gatepost_config.settings import NOTHING, Settings
 from gatepost_services.pki import est_client
@@ -51,9 +52,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Do it."""
     if args.renew == (args.token is not None):
-        fail("say a TOKEN, or --renew; gatepost enrol --help", status=2)
+        fail(say("say a TOKEN, or --renew; gatepost enrol --help"), status=2)
     if args.token is not None and args.url is None:
-        fail("where to enrol is not said: --url https://HOST:PORT", status=2)
+        fail(say("where to enrol is not said: --url https://HOST:PORT"), status=2)
     settings = load(args.config)
     identity = Identity(_folder(settings))
     try:
@@ -74,11 +75,14 @@ def _folder(settings: Settings) -> Path:
         ("key", tls.key, KEY),
     ):
         if path != folder / name:
-            fail(
-                f"[tls] {key} = {str(path)!r}: this command writes {folder / name}; set it so, or"
-                " put the files there by hand",
-                status=2,
+            told = say(
+                "{key} = {path!r}: this command writes {right}; set it so, or put the files there "
+                "by hand",
+                key=f"[tls] {key}",
+                path=str(path),
+                right=folder / name,
             )
+            fail(told, status=2)
     return folder
 
 
@@ -86,13 +90,13 @@ def _enrol(settings: Settings, identity: Identity, word: str, url: str) -> int:
     token = Token.parse(_asked_for() if word == "-" else word)
     make_folder(identity.folder)
     est_client.enrol(url, token, settings.gate.site, settings.gate.name, identity)
-    _tell(settings, identity, "enrolled")
+    _tell(settings, identity, say("enrolled"))
     return 0
 
 
 def _asked_for() -> str:
     if sys.stdin.isatty():
-        return getpass.getpass("token: ")
+        return getpass.getpass(say("token: "))
     return sys.stdin.readline(_MOST_TOKEN_CHARACTERS)
 
 
@@ -101,16 +105,21 @@ def _renew(settings: Settings, identity: Identity, *, url: str | None, is_forced
     made = est_client.renew(
         settings.gate.site, settings.gate.name, identity, url=url, is_due=is_due
     )
-    _tell(settings, identity, "not due yet" if made is None else "renewed")
+    _tell(settings, identity, say("not due yet") if made is None else say("renewed"))
     return 0
 
 
 def _tell(settings: Settings, identity: Identity, what: str) -> None:
     state = certificate_state(identity.certificate)
-    print(
-        f"{settings.gate.site}/{settings.gate.name}: {what}; the certificate counts until"
-        f" {state.expires_utc:%Y-%m-%d %H:%M} UTC, {state.days_left(utc_now()):.0f} days"
+    told = say(
+        "{gate}: {what}; the certificate counts until {until} UTC, {days} days",
+        gate=f"{settings.gate.site}/{settings.gate.name}",
+        what=what,
+        until=f"{state.expires_utc:%Y-%m-%d %H:%M}",
+        days=f"{state.days_left(utc_now()):.0f}",
     )
+    print(told)
     revoked = identity.folder / REVOKED
     if settings.tls.revoked == NOTHING and revoked.exists():
-        print(f'To refuse a broker whose key was stolen, set [tls] revoked = "{revoked}"')
+        told = mark('To refuse a broker whose key was stolen, set [tls] revoked = "{path}"')
+        print(say(told, path=revoked))

@@ -14,6 +14,7 @@ import msgspec
 
 from gatepost.cli.main import fail
 from gatepost.cli.process import add_config_argument
+from gatepost.cli.words import mark, say, yes_or_no
 from gatepost_config.load import load
 from gatepost_config.paths import Paths
 from gatepost_config.settings import Settings
@@ -24,7 +25,6 @@ from gatepost_services.state_file import StateFileError, read_state
 from gatepost_services.whereabouts import Whereabouts, WhereaboutsError
 
 _PAGE = 1000
-_YES = "yes"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,45 +49,48 @@ def run(args: argparse.Namespace) -> int:
 
 def _ask(subject: str) -> None:
     if not sys.stdin.isatty():
-        fail("nobody is there to be asked whether it is meant; say --yes", status=2)
-    print(f"All passes of {subject}, and where they were last seen, are removed for good.")
-    if input(f"Is it meant? ({_YES} or no) ").strip().lower() != _YES:
-        fail("nothing was removed")
+        fail(say("nobody is there to be asked whether it is meant; say --yes"), status=2)
+    told = mark("All passes of {subject}, and where they were last seen, are removed for good.")
+    print(say(told, subject=subject))
+    if yes_or_no(input(say("Is it meant? (yes or no) "))) is not True:
+        fail(say("nothing was removed"))
 
 
 def _from_roster(paths: Paths, subject: str) -> Iterator[str]:
     """Remove somebody; yield what hindered it."""
     if not paths.roster.exists():
-        print(f"roster: there is none ({paths.roster})")
+        print(say("roster: there is none ({path})", path=paths.roster))
         return
     try:
         key = RosterKey.load(paths.roster_key)
         with RosterWriter.open(paths.roster, key) as writer:
             change = writer.erase(subject, int(time.time()))
     except RosterError as error:
-        yield f"roster: nothing was removed: {error}"
+        yield say("roster: nothing was removed: {why}", why=error)
         return
-    print(f"roster: {change.removed} passes removed; version {change.state.version}")
+    told = mark("roster: {count} passes removed; version {version}")
+    print(say(told, count=change.removed, version=change.state.version))
 
 
 def _from_whereabouts(paths: Paths, subject: str) -> Iterator[str]:
     """Remove where somebody was seen, unless the gate does; yield what hindered it."""
     path = paths.whereabouts
     if not path.exists():
-        print(f"whereabouts: there are none ({path})")
+        print(say("whereabouts: there are none ({path})", path=path))
         return
     try:
         with Whereabouts(path) as whereabouts:
             gone = whereabouts.forget([subject])
     except WhereaboutsError as error:
         if not isinstance(error.__cause__, BlockingIOError):
-            yield f"whereabouts: nothing was removed: {error}"
+            yield say("whereabouts: nothing was removed: {why}", why=error)
         elif not paths.roster.exists():
-            yield "whereabouts: the gate has them open; stop it, and say this again"
+            yield say("whereabouts: the gate has them open; stop it, and say this again")
         else:
-            print("whereabouts: the running gate forgets within 5 s for each 200 that it has seen")
+            told = mark("the running gate forgets within 5 s for each 200 that it has seen")
+            print(say("whereabouts: {told}", told=say(told)))
         return
-    print("whereabouts: removed" if gone else "whereabouts: nothing was known")
+    print(say("whereabouts: removed") if gone else say("whereabouts: nothing was known"))
 
 
 def _left_over(settings: Settings, subject: str) -> Iterator[str]:
@@ -97,22 +100,26 @@ def _left_over(settings: Settings, subject: str) -> Iterator[str]:
     try:
         count = _events_of(path, subject) if path.exists() else 0
     except JournalUnavailable as error:
-        yield f"journal: cannot be read now: {error}"
+        yield say("journal: cannot be read now: {why}", why=error)
     else:
-        yield f"journal: {count} events name this subject"
-    yield (
-        f"  they stay until the server has had them for {journal.keep_delivered_days:g} days, at "
-        f"most {journal.max_age_days:g} days: they are proof of what the gate did, and each names "
-        "the one before"
+        yield say("journal: {count} events name this subject", count=count)
+    yield "  " + say(
+        "they stay until the server has had them for {days} days, at most {most} days: they are "
+        "proof of what the gate did, and each names the one before",
+        days=f"{journal.keep_delivered_days:g}",
+        most=f"{journal.max_age_days:g}",
     )
-    yield "  [journal] keep_delivered_days and max_age_days are the site's to shorten"
+    yield "  " + say("[journal] keep_delivered_days and max_age_days are the site's to shorten")
     if _is_in_ledger(settings.paths.ledger, subject):
-        yield "ledger: names this subject as being inside; that goes when they leave"
+        yield say("ledger: names this subject as being inside; that goes when they leave")
     for folder in (settings.paths.gate_dir, settings.paths.roster.parent):
         for aside in sorted({*folder.glob("*.db.broken-*"), *folder.glob("*.db.told*")}):
-            yield f"set aside: {aside} may still name this subject; delete it when it is not needed"
-    yield "server: has its own events and its own list. Erase there too, or the next roster brings"
-    yield "  this person back"
+            yield say(
+                "set aside: {path} may still name this subject; delete it when it is not needed",
+                path=aside,
+            )
+    yield say("server: has its own events and its own list. Erase there too,")
+    yield "  " + say("or the next roster brings this person back")
 
 
 def _is_in_ledger(path: Path, subject: str) -> bool:

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from gatepost.cli.process import add_config_argument
+from gatepost.cli.words import say
 from gatepost.provision.card import Card
 from gatepost.provision.first_boot import FirstBoot
 
@@ -43,5 +44,5 @@ def run(args: argparse.Namespace) -> int:
     outcome = FirstBoot(
         Card(args.boot), args.config, is_again=args.again, enrols=not args.no_enrol
     ).run()
-    print(outcome.text(), end="", file=sys.stderr if outcome.status else sys.stdout)
+    print(outcome.text(say), end="", file=sys.stderr if outcome.status else sys.stdout)
     return outcome.status

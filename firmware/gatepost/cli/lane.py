@@ -5,16 +5,19 @@ It talks to the gate over its local socket; the gate decides, and records who as
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from gatepost.cli.going_over import add_wait_argument, start_anew
 from gatepost.cli.main import fail
 from gatepost.cli.process import add_config_argument
+from gatepost.cli.words import mark, say, yes_or_no
 from gatepost.core.events import Tested, Verb
-from gatepost.wiring.orders import ACKNOWLEDGED, DISINFECTED
-from gatepost_config.load import load
+from gatepost.wiring.last_good import settings_in_force
+from gatepost.wiring.orders import ACKNOWLEDGED, DISINFECTED, RESTART
 from gatepost_config.settings import Settings
 from gatepost_services.control import ControlError, ask
 
@@ -22,71 +25,151 @@ _ANSWER_S = 5.0
 _INPUT_S = 15.0  # to press a button, or turn a key
 _LOOK_S = 0.2
 _WHY = {
-    "not_now": "not in this state; gatepost lane status shows it",
-    "no_record": "the gate cannot write it down; gatepost lane status shows the fault",
-    "late": "the gate was too slow to take it; try again",
+    "not_now": mark("not in this state; gatepost lane status shows it"),
+    "no_record": mark("the gate cannot write it down; gatepost lane status shows the fault"),
+    "late": mark("the gate was too slow to take it; try again"),
 }
 _SEEN = {
-    Tested.ENTRY_RELAY: "does the relay of the entry click, and is the entry free?",
-    Tested.EXIT_RELAY: "does the relay of the exit click, and is the exit free?",
-    Tested.GREEN_LAMP: "is the green lamp lit, alone?",
-    Tested.AMBER_LAMP: "is the amber lamp lit, alone?",
-    Tested.RED_LAMP: "is the red lamp lit, alone?",
-    Tested.BUZZER: "does it sound twice?",
+    Tested.ENTRY_RELAY: mark("does the relay of the entry click, and is the entry free?"),
+    Tested.EXIT_RELAY: mark("does the relay of the exit click, and is the exit free?"),
+    Tested.GREEN_LAMP: mark("is the green lamp lit, alone?"),
+    Tested.AMBER_LAMP: mark("is the amber lamp lit, alone?"),
+    Tested.RED_LAMP: mark("is the red lamp lit, alone?"),
+    Tested.BUZZER: mark("does it sound twice?"),
 }
 # What to do so that an input becomes active. Fire and emergency free the way while they are.
 _DO = {
-    "presence": "stand in front of the sensor",
-    "passage": "turn the arm (while the technician's key is turned nobody is counted)",
-    "passage_exit": "turn the arm outwards",
-    "exit_button": "press the exit button",
-    "staff_release": "press the staff's release",
-    "tamper": "open the housing's contact",
-    "emergency": "open the emergency contact: both ways become free",
-    "fire": "open the fire contact: both ways become free",
+    "presence": mark("stand in front of the sensor"),
+    "passage": mark("turn the arm (while the technician's key is turned nobody is counted)"),
+    "passage_exit": mark("turn the arm outwards"),
+    "exit_button": mark("press the exit button"),
+    "staff_release": mark("press the staff's release"),
+    "tamper": mark("open the housing's contact"),
+    "emergency": mark("open the emergency contact: both ways become free"),
+    "fire": mark("open the fire contact: both ways become free"),
 }
+
+
+# What each does, in a line, and what else there is to know before one does it.
+_COMMANDS = {
+    Verb.RELEASE_ENTRY: (
+        "let one person in",
+        "The entry becomes free for one person, without a pass and without a measurement: you "
+        "answer for them. It locks again after they walked, or when the time is over.",
+    ),
+    Verb.RELEASE_EXIT: ("let one person out", "The exit becomes free for one person."),
+    Verb.LOCK: (
+        "let nobody in by a pass, until unlocked",
+        "A lock-down. Staff can still let people in; who leaves may, unless the settings say "
+        "otherwise. It stands over a restart.",
+    ),
+    Verb.UNLOCK: ("end the lock-down", ""),
+    Verb.CLOSE: (
+        "take the lane out of service; the exit stays as it is",
+        "Nobody is let in, and the lane says so. It stands over a restart; gatepost lane open "
+        "ends it.",
+    ),
+    Verb.OPEN: ("put it into service again", ""),
+    Verb.BEGIN_MAINTENANCE: (
+        "as the technician's key",
+        "Nobody is let in, and nobody who turns the arm is counted, until end-maintenance or "
+        "a restart.",
+    ),
+    Verb.END_MAINTENANCE: ("leave the lane as it was before", ""),
+}
+# What moves the turnstile: the person at the keyboard is asked.
+_MOVING = {
+    Verb.RELEASE_ENTRY: mark("The entry becomes free for one person."),
+    Verb.RELEASE_EXIT: mark("The exit becomes free for one person."),
+}
+_RELAYS = (Tested.ENTRY_RELAY, Tested.EXIT_RELAY)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
+    parser.description = (
+        "Asks the running gate how things stand, commands it, and tests its parts. The gate "
+        "decides, and its journal says who asked."
+    )
     add_config_argument(parser)
     what = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
     status = what.add_parser("status", help="how things stand")
     status.add_argument("--json", action="store_true", help="one line of JSON")
-    for verb, help_text in {
-        Verb.RELEASE_ENTRY: "let one person in",
-        Verb.RELEASE_EXIT: "let one person out",
-        Verb.LOCK: "let nobody in by a pass, until unlocked",
-        Verb.UNLOCK: "end the lock-down",
-        Verb.CLOSE: "take the lane out of service; the exit stays as it is",
-        Verb.OPEN: "put it into service again",
-        Verb.BEGIN_MAINTENANCE: "as the technician's key",
-        Verb.END_MAINTENANCE: "leave the lane as it was before",
-    }.items():
-        what.add_parser(_word(verb), help=help_text)
+    for verb, (help_text, more) in _COMMANDS.items():
+        first = f"{help_text[0].upper()}{help_text[1:]}."
+        command = what.add_parser(_word(verb), help=help_text, description=f"{first} {more}")
+        if verb in _MOVING:
+            _add_yes(command)
     what.add_parser(DISINFECTED, help="what people touch here was disinfected; the reminder ends")
     what.add_parser(ACKNOWLEDGED, help="you know of the escalations; they are not raised again")
-    test = what.add_parser("test", help="try every output and input, one by one")
+    restart = what.add_parser(
+        RESTART,
+        help="start the gate anew when nobody is in the lane",
+        description="Waits until nobody is in the lane, and has the gate start anew, as after a "
+        "change of its settings. It is shut for the seconds that this takes, and measures nobody "
+        "until the thermometer is warm. Ctrl-C while it waits: the gate was asked nothing.",
+    )
+    add_wait_argument(restart)
+    _add_yes(restart)
+    _add_test(what)
+
+
+def _add_test(what: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    test = what.add_parser(
+        "test",
+        help="try every output and input, one by one",
+        description="Tries outputs and inputs, one by one, and asks what you see. The lane is in "
+        "maintenance for as long: nobody is let in, and it is afterwards as it was before. Relays "
+        "free the arm for a moment: nobody may stand in it.",
+    )
     test.add_argument(
         "outputs",
         nargs="*",
         metavar="OUTPUT",
         help=f"only these: {', '.join(_word(tested) for tested in Tested)}",
     )
+    _add_yes(test)
+
+
+def _add_yes(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--yes", action="store_true", help="do not ask whether it is meant")
 
 
 def run(args: argparse.Namespace) -> int:
     """Ask or command; return 1 when the gate refused, or a test failed."""
-    settings = load(args.config)
+    settings = settings_in_force(args.config).settings
     if args.what == "status":
         status = _asked(settings, "status")
         print(json.dumps(status) if args.json else _told(status))
         return 0
     if args.what == "test":
-        return _test(settings, _outputs(args.outputs))
+        return _test(settings, _outputs(args.outputs), is_asked=not args.yes)
+    if args.what == RESTART:
+        return _restart(settings, args)
     if args.what in (DISINFECTED, ACKNOWLEDGED):
         return _command(settings, args.what)
-    return _command(settings, Verb(args.what.replace("-", "_")).value)
+    verb = Verb(args.what.replace("-", "_"))
+    if verb in _MOVING:
+        _ask(say(_MOVING[verb]), args.yes)
+    return _command(settings, verb.value)
+
+
+def _ask(what: str, is_meant: object) -> None:
+    """Ask whoever sits at a terminal; a program that commands has said what it means."""
+    if is_meant or not sys.stdin.isatty():
+        return
+    if yes_or_no(input(f"{what} {say('Is it meant? (yes or no) ')}")) is not True:
+        fail(say("nothing was done"))
+
+
+def _restart(settings: Settings, args: argparse.Namespace) -> int:
+    what = say("The gate is shut for some seconds, as soon as nobody is in the lane.")
+    _ask(what, args.yes)
+    waiting = start_anew(settings.paths.control, wait_s=args.wait)
+    if waiting is not None:
+        fail(waiting.why)
+    print(say("restart: done"))
+    return 0
 
 
 def _word(named: Verb | Tested) -> str:
@@ -98,7 +181,10 @@ def _outputs(words: list[str]) -> list[Tested]:
     known = {_word(tested): tested for tested in Tested}
     unknown = [word for word in words if word not in known]
     if unknown:
-        fail(f"no output {unknown[0]!r}; there are: {', '.join(known)}", status=2)
+        told = say(
+            "no output {name!r}; there are: {known}", name=unknown[0], known=", ".join(known)
+        )
+        fail(told, status=2)
     return [known[word] for word in words]
 
 
@@ -114,28 +200,33 @@ def _command(settings: Settings, verb: str) -> int:
     answer = _asked(settings, verb)
     word = verb.replace("_", "-")
     if answer.get("done"):
-        print(f"{word}: done. {_told(answer)}")
+        print(say("{verb}: done. {told}", verb=word, told=_told(answer)))
         return 0
     why = str(answer.get("why", "no_record"))
-    print(f"{word}: refused, {_WHY.get(why, why)}. {_told(answer)}")
+    why = say(_WHY.get(why, why))
+    print(say("{verb}: refused, {why}. {told}", verb=word, why=why, told=_told(answer)))
     return 1
 
 
 def _told(status: Mapping[str, Any]) -> str:
-    standing = ", ".join(status["standing"]) or "nothing"
-    active = ", ".join(name for name, level in status["inputs"].items() if level) or "none"
-    faults = ", ".join(status["faults"]) or "none"
-    return (
-        f"state: {status['state']}; ordered or raised: {standing}; active inputs: {active}; "
-        f"faults: {faults}"
+    active = ", ".join(name for name, level in status["inputs"].items() if level)
+    return say(
+        "state: {state}; ordered or raised: {standing}; active inputs: {active}; faults: {faults}",
+        state=status["state"],
+        standing=", ".join(status["standing"]) or say("nothing"),
+        active=active or say("none"),
+        faults=", ".join(status["faults"]) or say("none"),
     )
 
 
 # ---------------------------------------------------------------------------------------- testing
 
 
-def _test(settings: Settings, outputs: list[Tested]) -> int:
+def _test(settings: Settings, outputs: list[Tested], *, is_asked: bool) -> int:
     """Try outputs and, where none was named, inputs; leave the lane as it was."""
+    if any(tested in _RELAYS for tested in outputs or Tested):
+        what = say("The arm becomes free for a moment: nobody may stand in it.")
+        _ask(what, not is_asked)
     before = _asked(settings, "status")
     began_here = "maintenance" not in before["standing"]
     if began_here and _command(settings, Verb.BEGIN_MAINTENANCE.value):
@@ -148,32 +239,35 @@ def _test(settings: Settings, outputs: list[Tested]) -> int:
     finally:
         if began_here:
             _command(settings, Verb.END_MAINTENANCE.value)
-    print(f"failed: {', '.join(failed)}" if failed else "all of it works")
+    told = say("failed: {parts}", parts=", ".join(failed)) if failed else say("all of it works")
+    print(told)
     return 1 if failed else 0
 
 
 def _test_output(settings: Settings, tested: Tested) -> bool:
     answer = _asked(settings, Verb.TEST.value, tested)
     if not answer.get("done"):
-        print(f"{_word(tested)}: refused, {answer.get('why')}; {_told(answer)}")
+        why, word = answer.get("why"), _word(tested)
+        print(say("{verb}: refused, {why}. {told}", verb=word, why=why, told=_told(answer)))
         return False
-    question = f"{_word(tested)}: {_SEEN[tested]} [y/n] "
-    while (said := input(question).strip().lower()) not in ("y", "n"):
+    question = f"{_word(tested)}: {say(_SEEN[tested])} [y/n] "
+    while (said := yes_or_no(input(question))) is None:
         pass
     # The next test begins when this one has ended by itself.
     _wait_until(settings, lambda status: status["state"] != "testing")
-    return said == "y"
+    return said
 
 
 def _test_inputs(settings: Settings) -> list[str]:
     failed = []
     for name in _wired(settings):
-        print(f"{name}: {_DO[name]} (within {_INPUT_S:.0f} s)")
+        within = say("(within {seconds} s)", seconds=f"{_INPUT_S:.0f}")
+        print(f"{name}: {say(_DO[name])} {within}")
         if _wait_until(settings, partial(_is_level, name, wanted=True)):
-            print(f"{name}: seen; let go of it")
+            print(say("{name}: seen; let go of it", name=name))
             _wait_until(settings, partial(_is_level, name, wanted=False))
         else:
-            print(f"{name}: not seen; check its wire and its line in [pins]")
+            print(say("{name}: not seen; check its wire and its line in [pins]", name=name))
             failed.append(name)
     return failed
 

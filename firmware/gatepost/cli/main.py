@@ -3,15 +3,16 @@
 Exit status: 0 done, 1 failed, 2 wrong usage or configuration.
 """
 
-import argparse
 import errno
 import os
 import signal
 import sys
+from collections.abc import Collection
 from importlib import import_module
 from typing import NoReturn
 
 from gatepost import __version__
+from gatepost.cli import words
 from gatepost_config.load import ConfigError
 
 # Name -> module and help. A module has `add_arguments(parser)` and `run(args) -> int`. They are
@@ -22,6 +23,10 @@ COMMANDS = {
     "lane": ("gatepost.cli.lane", "ask the running gate, command it, test its parts"),
     "roster": ("gatepost.cli.roster", "who has a pass: import, export, compare, show"),
     "erase": ("gatepost.cli.erase", "remove a person from what the gate keeps"),
+    "factory-reset": (
+        "gatepost.cli.factory_reset",
+        "erase people, keys, events and settings from this gate",
+    ),
     "journal": ("gatepost.cli.journal", "look at the event log: stats, verify, export, replay"),
     "config": ("gatepost.cli.config", "check, show, compare, explain the settings; the wiring"),
     "calibrate": ("gatepost.cli.calibrate", "calibrate the sensor on a blackbody, step by step"),
@@ -54,17 +59,9 @@ COMMANDS = {
 def main(argv: list[str] | None = None) -> int:
     """Run one command; return its exit status."""
     arguments = sys.argv[1:] if argv is None else argv
-    parser = argparse.ArgumentParser(
-        prog="gatepost", description="Firmware of an unattended turnstile."
-    )
-    parser.add_argument("--version", action="version", version=f"gatepost {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    chosen = next((word for word in arguments if not word.startswith("-")), None)
-    for name, (module, help_text) in COMMANDS.items():
-        command = commands.add_parser(name, help=help_text, description=help_text.capitalize())
-        if name == chosen:
-            import_module(module).add_arguments(command)
-    args = parser.parse_args(arguments)
+    chosen = next((word for word in arguments if not word.startswith("-")), "")
+    words.begin(chosen)
+    args = make_parser([chosen]).parse_args(arguments)
     try:
         status: int = import_module(COMMANDS[args.command][0]).run(args)
     except ConfigError as error:
@@ -83,6 +80,24 @@ def main(argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         fail("the output cannot be written: the disk is full")
     return status
+
+
+def make_parser(filled: Collection[str]) -> words.Parser:
+    """Return the parser of all commands; those in `filled` with their arguments."""
+    parser = words.Parser(prog="gatepost", description="Firmware of an unattended turnstile.")
+    parser.add_argument("--version", action="version", version=f"gatepost {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, (module, help_text) in COMMANDS.items():
+        description = sentence(words.say(help_text))
+        command = commands.add_parser(name, help=help_text, description=description)
+        if name in filled:
+            import_module(module).add_arguments(command)
+    return parser
+
+
+def sentence(text: str) -> str:
+    """Return a line of the list of commands as it begins a description."""
+    return f"{text[0].upper()}{text[1:]}"
 
 
 def _complain(problems: tuple[str, ...]) -> None:

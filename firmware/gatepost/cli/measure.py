@@ -18,8 +18,8 @@ from gatepost.cli.bench_sensor import (
     complaint,
     real_bench,
     remedy,
-    say,
     simulated_bench,
+    tell,
 )
 from gatepost.cli.main import fail
 from gatepost.cli.process import add_config_argument
@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
         if args.simulated is not None:
             bench.look_at(args.simulated)
             if not args.json:
-                say(SIMULATED)
+                tell(SIMULATED)
         session = Session(settings, bench, offsets)
         if not args.watch:
             return once(session, as_json=args.json)
@@ -182,7 +182,7 @@ def _print_attempt(session: Session, attempt: Attempt) -> None:
     print(f'told     "{guidance.say}"')
     for fault, detail in session.faults.items():
         _print_fault(fault, detail)
-    say(NO_DIAGNOSIS)
+    tell(NO_DIAGNOSIS)
 
 
 def _print_numbers(session: Session, verdict: Verdict) -> None:
@@ -218,7 +218,7 @@ def _print_sensor(session: Session, chip: Chip | None) -> None:
 
 def _print_fault(fault: Fault, detail: str) -> None:
     consequence = FAULTS[fault]
-    say(f"{_words(fault.value)}: {detail}. Remedy: {consequence.remedy}.", indent="! ")
+    tell(f"{_words(fault.value)}: {detail}. Remedy: {consequence.remedy}.", indent="! ")
 
 
 def _as_json(session: Session, attempt: Attempt) -> dict[str, Json]:
@@ -305,9 +305,9 @@ class _TextLines:
         self._failures = 0
         self._told: SensorFault | None = None
         self._standing: frozenset[Fault] = frozenset()
-        say(f"{NO_DIAGNOSIS} The end: Ctrl-C.")
+        tell(f"{NO_DIAGNOSIS} The end: Ctrl-C.")
         samples = session.limits.samples
-        say(f"amb: ambient; index: of this sample; spread: of the skin, last {samples} samples.")
+        tell(f"amb: ambient; index: of this sample; spread: of the skin, last {samples} samples.")
 
     def took(self, line: Line, *, is_new: bool) -> None:
         if self._failures:
@@ -334,7 +334,7 @@ class _TextLines:
         self._failures += 1
         print(f"{self._time()}  NO ANSWER: {fault.kind.value}", flush=True)
         if self._told is None or self._told.kind is not fault.kind:
-            say(f"{fault.detail}. {remedy(fault)}", indent="! ")
+            tell(f"{fault.detail}. {remedy(fault)}", indent="! ")
             self._told = fault
         self._tell_changes()
 

@@ -16,6 +16,8 @@ from typing import Any
 
 from gatepost.cli.main import fail
 from gatepost.cli.process import add_config_argument
+from gatepost.cli.words import mark, say
+from gatepost.doctor.columns import padded
 from gatepost_config.load import load
 from gatepost_config.paths import Paths
 from gatepost_config.settings import Settings
@@ -30,6 +32,7 @@ from gatepost_services.roster.writer import Change, Delta, RosterWriter, Whole
 _MOST_SHOWN = 20
 _DAY_S = 86_400.0
 _STDIN = "-"
+_TITLE_COLUMNS = 14
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -82,14 +85,16 @@ def _instant(text: str) -> int:
         found = None
     if found is None or found.tzinfo is None:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no time with its zone, as 2026-11-22T05:14:25Z"
+            say("{text!r} is no time with its zone, as 2026-11-22T05:14:25Z", text=text)
         )
     return int(found.timestamp())
 
 
 def _digest(text: str) -> bytes:
     if not is_digest(text):
-        raise argparse.ArgumentTypeError("a digest has 64 hexadecimal digits: gatepost roster show")
+        raise argparse.ArgumentTypeError(
+            say("a digest has 64 hexadecimal digits: gatepost roster show")
+        )
     return bytes.fromhex(text)
 
 
@@ -98,7 +103,7 @@ def _digest(text: str) -> bytes:
 
 def _import(paths: Paths, args: argparse.Namespace) -> int:
     if args.base and not args.delta:
-        fail("--base is of a change; say --delta as well", status=2)
+        fail(say("--base is of a change; say --delta as well"), status=2)
     is_new = not paths.roster_key.exists()
     content, as_of_utc_s = _read(args.file)
     key = RosterKey.load_or_make(paths.roster_key)
@@ -106,8 +111,9 @@ def _import(paths: Paths, args: argparse.Namespace) -> int:
     if args.as_of is not None:
         found = found._replace(as_of_utc_s=args.as_of)
     if isinstance(found, Delta) is not args.delta:
-        hint = "say --delta to apply it" if isinstance(found, Delta) else "leave --delta out"
-        raise RosterError(f"{args.file}: is {_called(found)}; {hint}")
+        if isinstance(found, Delta):
+            raise RosterError(say("{file}: is a delta; say --delta to apply it", file=args.file))
+        raise RosterError(say("{file}: is a whole roster; leave --delta out", file=args.file))
     with RosterWriter.open(paths.roster, key) as writer:
         if isinstance(found, Whole):
             change = writer.replace(found)
@@ -115,10 +121,12 @@ def _import(paths: Paths, args: argparse.Namespace) -> int:
             change = writer.apply(found._replace(base_digest=found.base_digest or args.base))
     print(_told(paths.roster, change))
     if is_new:
-        print(
-            f"made the key {paths.roster_key}: keep a copy in a safe place; whoever sends digests, "
-            "and every other gate of the site, needs the same"
+        told = say(
+            "made the key {path}: keep a copy in a safe place; whoever sends digests, and every "
+            "other gate of the site, needs the same",
+            path=paths.roster_key,
         )
+        print(told)
     return 0
 
 
@@ -130,19 +138,24 @@ def _read(name: str) -> tuple[bytes, int]:
         with Path(name).open("rb") as file:
             return file.read(MOST_BYTES + 1), int(Path(name).stat().st_mtime)
     except OSError as error:
-        raise RosterError(f"{name}: cannot be read: {error.strerror}") from error
-
-
-def _called(found: Whole | Delta) -> str:
-    return "a whole roster" if isinstance(found, Whole) else "a delta"
+        raise RosterError(
+            say("{path}: cannot be read: {why}", path=name, why=error.strerror)
+        ) from error
 
 
 def _told(path: Path, change: Change) -> str:
     state = change.state
-    return (
-        f"{path}: version {state.version}, as of {state.as_of_utc}: {state.members} passes; "
-        f"{change.added} came, {change.changed} changed, {change.removed} went\n"
-        f"digest {state.digest.hex()}"
+    return say(
+        "{path}: version {version}, as of {as_of}: {passes} passes; {came} came, {changed} changed,"
+        " {went} went\ndigest {digest}",
+        path=path,
+        version=state.version,
+        as_of=state.as_of_utc,
+        passes=state.members,
+        came=change.added,
+        changed=change.changed,
+        went=change.removed,
+        digest=state.digest.hex(),
     )
 
 
@@ -157,13 +170,16 @@ def _compare(paths: Paths, other: str, *, as_json: bool) -> int:
         if as_json:
             print(json.dumps({"same": is_same, "digest": digest}))
         else:
-            print("the same" if is_same else f"another one: the digest here is {digest}")
+            another = say("another one: the digest here is {digest}", digest=digest)
+            print(say("the same") if is_same else another)
         return 0 if is_same else 1
     content, as_of_utc_s = _read(other)
     key = RosterKey.load(paths.roster_key)
     found = read_document(content, other, key, as_of_utc_s=as_of_utc_s)
     if isinstance(found, Delta):
-        raise RosterError(f"{other}: is a delta; compare a whole roster, or a digest")
+        raise RosterError(
+            say("{file}: is a delta; compare a whole roster, or a digest", file=other)
+        )
     with Roster(paths.roster, paths.roster_key) as roster:
         _, rows = roster.rows()
     differ = differences(rows, found.rows)
@@ -176,16 +192,17 @@ def _compare(paths: Paths, other: str, *, as_json: bool) -> int:
 
 def _difference_lines(differ: Differences) -> Iterator[str]:
     if differ.are_none:
-        yield "the same"
+        yield say("the same")
     said = (
-        "passes are missing on the gate",
-        "passes are on the gate alone",
-        "passes are different",
+        mark("{count} passes are missing on the gate, of: {subjects}"),
+        mark("{count} passes are on the gate alone, of: {subjects}"),
+        mark("{count} passes are different, of: {subjects}"),
     )
     for words, subjects in zip(said, differ, strict=True):
         if subjects:
-            more = f" and {len(subjects) - _MOST_SHOWN} more" * (len(subjects) > _MOST_SHOWN)
-            yield f"{len(subjects)} {words}, of: {', '.join(subjects[:_MOST_SHOWN])}{more}"
+            told = say(words, count=len(subjects), subjects=", ".join(subjects[:_MOST_SHOWN]))
+            more = len(subjects) - _MOST_SHOWN
+            yield told + (say(" and {more} more", more=more) if more > 0 else "")
 
 
 # ------------------------------------------------------------------------------------------- show
@@ -201,15 +218,24 @@ def _show(settings: Settings, *, as_json: bool) -> int:
         print(json.dumps(found))
         return 0
     limit_days = settings.roster.max_age_days
-    print(f"{paths.roster}: as it was written, {found['bytes']:,} bytes")
-    print(f"version        {state.version}")
-    print(f"as of          {state.as_of_utc}, {_age(found['age_days'], limit_days)}")
-    print(f"digest         {state.digest.hex()}")
-    print(f"key            {state.key_id.hex()}, of {paths.roster_key}")
-    print(f"passes         {state.members:,} of {found['subjects']:,} people")
-    for title, counts in (("category", found["categories"]), ("mark", found["marks"])):
+    written = mark("{path}: as it was written, {bytes} bytes")
+    print(say(written, path=paths.roster, bytes=f"{found['bytes']:,}"))
+    key = say("{key}, of {path}", key=state.key_id.hex(), path=paths.roster_key)
+    people = say(
+        "{passes} of {people} people", passes=f"{state.members:,}", people=f"{found['subjects']:,}"
+    )
+    for title, text in (
+        (say("version"), state.version),
+        (say("as of"), f"{state.as_of_utc}, {_age(found['age_days'], limit_days)}"),
+        (say("digest"), state.digest.hex()),
+        (say("key"), key),
+        (say("passes"), people),
+    ):
+        print(f"{padded(title, _TITLE_COLUMNS)} {text}")
+    counted = ((say("category"), found["categories"]), (say("mark"), found["marks"]))
+    for title, counts in counted:
         for name, count in counts.items():
-            print(f"{title:<14} {name:<24}{count:>10,}")
+            print(f"{padded(title, _TITLE_COLUMNS)} {name:<24}{count:>10,}")
     return 0
 
 
@@ -233,7 +259,8 @@ def _figures(path: Path, state: State, rows: list[Row]) -> dict[str, Any]:
 
 def _age(age_days: float, limit_days: float) -> str:
     if age_days < 0:
-        return "in the future: the clock here, or where it was made, is wrong"
-    limit = f"; [roster] max_age_days is {limit_days:g}" if limit_days else ""
-    late = ": too old" if limit_days and age_days > limit_days else ""
-    return f"{age_days:.1f} days ago{limit}{late}"
+        return say("in the future: the clock here, or where it was made, is wrong")
+    told = say("{days} days ago", days=f"{age_days:.1f}")
+    if limit_days:
+        told += say("; [roster] max_age_days is {limit}", limit=f"{limit_days:g}")
+    return told + (say(": too old") if limit_days and age_days > limit_days else "")

@@ -13,10 +13,11 @@ from pathlib import Path
 
 from gatepost import __version__
 from gatepost.cli.process import Stopper, add_config_argument, log_to_stderr
+from gatepost.core.faults import Fault
 from gatepost.gate import Gate, Hardware
 from gatepost.wiring.lane import gate
+from gatepost.wiring.last_good import settings_in_force
 from gatepost.wiring.thermometer import check_part
-from gatepost_config.load import load
 from gatepost_hal.ports import Direction
 from gatepost_hal.simulated.lane import SimulatedLane
 from gatepost_hal.simulated.people.crowd import Crowd, people
@@ -57,9 +58,8 @@ def add_people_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Control a simulated turnstile until everybody has been there, or SIGTERM."""
-    settings = load(args.config)
-    check_part(settings, args.config)
     log_to_stderr()
+    settings, problem = settings_in_force(args.config, check=check_part)
     stop = Stopper()
     # The thermometer warms up before anybody comes; nobody wants to watch that.
     opens_at_s = settings.sensor.warm_up_s + _SETTLING_S
@@ -86,7 +86,10 @@ def run(args: argparse.Namespace) -> int:
         speaker=lane.announcer,
         watchdog=SimulatedWatchdog(world, timeout_s=settings.watchdog.timeout_s),
     )
-    with gate(settings, hardware, boot_id=str(uuid.uuid4()), notify=notify) as controller:
+    faults = {} if problem is None else {Fault.SETTINGS: problem}
+    with gate(
+        settings, hardware, boot_id=str(uuid.uuid4()), notify=notify, known_faults=faults
+    ) as controller:
         observe = _observer(controller, lane, crowd) if args.trace else lambda: None
 
         def finished() -> bool:

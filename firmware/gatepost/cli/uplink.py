@@ -5,8 +5,8 @@ from contextlib import ExitStack
 
 from gatepost.cli.main import fail
 from gatepost.cli.process import Stopper, add_config_argument, log_to_stderr
+from gatepost.wiring.last_good import settings_in_force
 from gatepost.wiring.link import link
-from gatepost_config.load import load
 from gatepost_services.sd_notify import notify
 
 
@@ -17,8 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Bring events to the central server until SIGTERM."""
-    settings = load(args.config)
     log_to_stderr()
+    # Where the file cannot be used, the gate tells it as a fault: it must get to the server.
+    settings = settings_in_force(args.config).settings
     with ExitStack() as closing:
         try:
             drain = closing.enter_context(link(settings))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import nan
 from typing import NamedTuple
 
+from gatepost.core.words import Text
 from gatepost_hal.ports import Chip, Reading
 
 _KELVIN = 273.15
@@ -92,30 +93,41 @@ def corrected(reading: Reading, correction: Correction) -> Reading:
     return reading._replace(object_c=object_c)
 
 
-def calibration_problems(low: Point, high: Point) -> list[str]:
+def calibration_problems(low: Point, high: Point) -> list[Text]:
     """Return what is wrong with two points, one sentence with its remedy each; [] is good."""
-    problems = []
+    problems: list[Text] = []
     span_c = high.reference_c - low.reference_c
     # "not ... >=" and the like, so that what is no number fails as well.
     if not span_c >= MIN_SPAN_C:
-        problems.append(
-            f"the references are {span_c:.2f} C apart: take two that differ by at least "
-            f"{MIN_SPAN_C} C, the lower one first, such as 33 and 38 C."
+        told = Text(
+            "the references are {span} C apart: take two that differ by at least {least} C, the "
+            "lower one first, such as 33 and 38 C.",
+            {"span": f"{span_c:.2f}", "least": MIN_SPAN_C},
         )
-    for name, point in (("low", low), ("high", high)):
+        problems.append(told)
+    for name, point in ((Text("low"), low), (Text("high"), high)):
         error_c = point.measured_c - point.reference_c
         if not abs(error_c) <= _MAX_ERROR_C:
-            problems.append(
-                f"the part is {error_c:+.2f} C off at the {name} point: more than "
-                f"{_MAX_ERROR_C} C is a wrong reference or distance, or a part to replace."
+            told = Text(
+                "the part is {error} C off at the {point} point: more than {most} C is a wrong "
+                "reference or distance, or a part to replace.",
+                {"error": f"{error_c:+.2f}", "point": name, "most": _MAX_ERROR_C},
             )
+            problems.append(told)
     lowest, highest = _GAINS
     measured_span_c = high.measured_c - low.measured_c
     if not problems and not lowest * measured_span_c <= span_c <= highest * measured_span_c:
-        problems.append(
-            f"{measured_span_c:.2f} C of the part for {span_c:.2f} C of the reference: the gain "
-            f"must be from {lowest} to {highest}; let the reference settle and measure again."
+        told = Text(
+            "{measured} C of the part for {span} C of the reference: the gain must be from "
+            "{lowest} to {highest}; let the reference settle and measure again.",
+            {
+                "measured": f"{measured_span_c:.2f}",
+                "span": f"{span_c:.2f}",
+                "lowest": lowest,
+                "highest": highest,
+            },
         )
+        problems.append(told)
     return problems
 
 

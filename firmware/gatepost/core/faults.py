@@ -36,6 +36,7 @@ class Fault(Enum):
     CONTROL = "control"  # the technician's socket is not to be had
     COMMANDS = "commands"  # nor what the central server commands
     DOCUMENT = "document"  # the server wants another order, roster or trust list than can be had
+    SETTINGS = "settings"  # the gate's file cannot be used, and the last good settings count
 
 
 class Consequence(NamedTuple):
@@ -128,6 +129,10 @@ FAULTS = {
     Fault.DOCUMENT: Consequence(
         "the last good one stays in force",
         "see what the server sent (the retained `reported` says why), and send a good one",
+    ),
+    Fault.SETTINGS: Consequence(
+        "the last good settings stay in force",
+        "correct the file, see that gatepost config check likes it, then: gatepost lane restart",
     ),
 }
 

@@ -70,7 +70,10 @@ def tls(site: Site) -> Finding:
             socket.create_connection((host, number), _CONNECT_S) as line,
             context.wrap_socket(line, server_hostname=host) as secured,
         ):
-            return Fine(f"{secured.version()}, and a certificate of {site.settings.tls.ca}")
+            return Fine(
+                "{version}, and a certificate of {ca}",
+                {"version": secured.version(), "ca": site.settings.tls.ca},
+            )
     except ssl.SSLCertVerificationError as error:
         return Wrong("stranger", {"why": explain(error)})
     except OSError as error:

@@ -43,8 +43,11 @@ def present(site: Site) -> Finding:
         except FileNotFoundError:
             return Wrong("missing", {"path": path})
         except OSError as error:
-            return Skipped(f"{path}: {error.strerror}; begin the command with sudo")
-    return Fine(f"in {tls.certificate.parent}")
+            return Skipped(
+                "{path}: {why}; begin the command with sudo",
+                {"path": path, "why": error.strerror},
+            )
+    return Fine("in {folder}", {"folder": tls.certificate.parent})
 
 
 @_where_secured
@@ -65,7 +68,7 @@ def chain(site: Site) -> Finding:
     code = _verify_code(tls.ca, tls.certificate, tls.key)
     if code in _FOREIGN:
         return Wrong("foreign", {"certificate": tls.certificate, "ca": tls.ca})
-    return Fine(f"{tls.ca} vouches for it")
+    return Fine("{ca} vouches for it", {"ca": tls.ca})
 
 
 def _verify_code(ca: Path, certificate: Path, key: Path) -> int:
@@ -110,7 +113,7 @@ def dates(site: Site) -> Finding:
         return Skipped(str(error))
     ends = f"{state.expires_utc:%Y-%m-%d}"
     if not is_trusted(site.clock):
-        return Skipped(f"it ends on {ends}; the clock is not to be trusted")
+        return Skipped("it ends on {ends}; the clock is not to be trusted", {"ends": ends})
     now = trusted_now(site.clock) or datetime.now(UTC)
     values = {"certificate": tls.certificate, "ends": ends}
     if now > state.expires_utc:
@@ -119,4 +122,4 @@ def dates(site: Site) -> Finding:
         return Wrong("early", {**values, "begins": f"{state.begins_utc:%Y-%m-%d}"})
     if state.expires_utc - now < timedelta(days=tls.warn_days):
         return Wrong("ends", values)
-    return Fine(f"until {ends}")
+    return Fine("until {ends}", values)

@@ -24,7 +24,7 @@ def users(site: Site) -> Finding:
     missing = [name for name in (GATE_USER, LINK_USER) if account(site, name) is None]
     if missing:
         return Wrong("missing", {"users": ", ".join(missing)})
-    return Fine("gatepost-gate and gatepost-link")
+    return Fine(f"{GATE_USER}, {LINK_USER}")
 
 
 def gpio_chip(site: Site) -> Finding:
@@ -86,7 +86,7 @@ def i2c_speed(site: Site) -> Finding:
     values = {"khz": round(hertz / 1000)}
     if hertz > _MOST_HZ:
         return Wrong("fast", values)
-    return Wrong("slow", values) if hertz < _LEAST_HZ else Fine(f"about {values['khz']} kHz")
+    return Wrong("slow", values) if hertz < _LEAST_HZ else Fine("about {khz} kHz", values)
 
 
 def _cell(path: Path) -> int:

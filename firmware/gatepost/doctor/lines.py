@@ -8,13 +8,15 @@ from contextlib import closing
 from functools import wraps
 from typing import Literal
 
+from gatepost.core.words import Text
 from gatepost.doctor.model import Finding, Fine, Skipped, Wrong
 from gatepost.doctor.site import Lines, Site
 from gatepost.wiring.hardware import lane_pins
 from gatepost_hal.gpio import NORMALLY_CLOSED
 from gatepost_hal.ports import InputName
 
-_HELD = "the gate has the lines; sudo systemctl stop gatepost-gate, then again"
+_HELD = Text("the gate has the lines; sudo systemctl stop gatepost-gate, then again")
+_MAY_CLICK = Text("look for the resistors at the relays (one may click for a moment)")
 _ALARMS = {name.value for name in NORMALLY_CLOSED}
 
 # Whoever runs the doctor may stand there, with the key turned.
@@ -75,7 +77,10 @@ def polarity(site: Site, lines: Lines) -> Finding:
     is_high = lane_pins(site.settings).relay_active_high
     if wrong:
         return Wrong("active_low" if is_high else "active_high", {"pins": ", ".join(wrong)})
-    return Fine(f'at rest; relay_active = "{site.settings.turnstile.relay_active}" is possible')
+    return Fine(
+        'at rest; relay_active = "{level}" is possible',
+        {"level": site.settings.turnstile.relay_active},
+    )
 
 
 @_with_lines
@@ -84,11 +89,11 @@ def pulldown(site: Site, lines: Lines) -> Finding:
 
     Where there is none, this may energise the relay of a sensitive board for a moment.
     """
-    if not site.operator.may("look for the resistors at the relays (one may click for a moment)"):
+    if not site.operator.may(_MAY_CLICK):
         return Skipped("nobody allowed it")
     wrong = _away_from_rest(site, lines, "away")
     if wrong:
-        side = "ground" if lane_pins(site.settings).relay_active_high else "3.3 V"
+        side = Text("ground") if lane_pins(site.settings).relay_active_high else "3.3 V"
         return Wrong("missing", {"pins": ", ".join(wrong), "side": side})
     return Fine("each relay has its resistor")
 

@@ -7,10 +7,13 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, NamedTuple
 
+from gatepost.core.words import Text
+
 if TYPE_CHECKING:
     from gatepost.doctor.site import Site
 
-_REPORT_IT = "Begin the command with sudo; if it stays, report it with a --bundle."
+_NOBODY_LOOKED = Text("Nobody looked: it may be well or not.")
+_REPORT_IT = Text("Begin the command with sudo; if it stays, report it with a --bundle.")
 SETTINGS = "config.file"  # the check that every other one needs, unless it says otherwise
 
 
@@ -24,15 +27,17 @@ class Level(Enum):
 
 
 class Fine(NamedTuple):
-    """All is well; `said` is what was seen."""
+    """All is well; `said` is what was seen, with `values` between braces if it has any."""
 
     said: str
+    values: Mapping[str, object] = {}
 
 
 class Skipped(NamedTuple):
-    """It could not be looked at, and why."""
+    """It could not be looked at, and why, likewise."""
 
     why: str
+    values: Mapping[str, object] = {}
 
 
 class Wrong(NamedTuple):
@@ -85,7 +90,10 @@ class Texts(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What one check came to. `means` and `remedy` are empty unless something is wrong."""
+    """What one check came to. `means` and `remedy` are empty unless something is wrong.
+
+    All in English; a `Text` can be said in another language.
+    """
 
     id: str
     title: str
@@ -169,30 +177,39 @@ def with_needs(checks: Sequence[Check], chosen: Iterable[str]) -> set[str]:
 def _run(check: Check, site: "Site", levels: Mapping[str, Level], *, may_move: bool) -> Result:
     missing = [id_ for id_ in check.first if levels.get(id_) not in (Level.OK, Level.WARNING)]
     if missing:
-        return result_of(check.id, Skipped(f"{missing[0]} comes first"))
+        return result_of(check.id, Skipped("{check} comes first", {"check": missing[0]}))
     if check.moves and not may_move:
         return result_of(check.id, Skipped("it may move the turnstile: --move"))
     try:
         return result_of(check.id, check.look(site))
     except Exception as error:  # noqa: BLE001 - one check that fails must not hide the others
-        says = printable(f"the check itself failed: {type(error).__name__}: {error}")
-        title, means = texts()[check.id].title, "Nobody looked: it may be well or not."
-        return Result(check.id, title, Level.WARNING, "", says, means, _REPORT_IT)
+        why = printable(f"{type(error).__name__}: {error}")
+        says = Text("the check itself failed: {why}", {"why": why})
+        title = texts()[check.id].title
+        return Result(check.id, title, Level.WARNING, "", says, _NOBODY_LOOKED, _REPORT_IT)
 
 
 def result_of(id_: str, finding: Finding) -> Result:
     """Return a finding with its words."""
     text = texts()[id_]
     match finding:
-        case Fine(said):
-            return Result(id_, text.title, Level.OK, "", said)
-        case Skipped(why):
-            return Result(id_, text.title, Level.NOT_CHECKED, "", why)
+        case Fine(said, values):
+            return Result(id_, text.title, Level.OK, "", Text(said, _told(values)))
+        case Skipped(why, values):
+            return Result(id_, text.title, Level.NOT_CHECKED, "", Text(why, _told(values)))
         case Wrong(name, values):
             problem = text.problems[name]
-            told = {key: printable(str(value)) for key, value in values.items()}
-            says, remedy = (each.format_map(told) for each in (problem.says, problem.remedy))
+            told = _told(values)
+            says, remedy = (Text(each, told) for each in (problem.says, problem.remedy))
             return Result(id_, text.title, problem.level, name, says, problem.means, remedy)
+
+
+def _told(values: Mapping[str, object]) -> Mapping[str, object]:
+    """Return what is filled in: texts of ours as they are, all else for a terminal."""
+    return {
+        key: value if isinstance(value, Text) else printable(str(value))
+        for key, value in values.items()
+    }
 
 
 def printable(text: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from gatepost.core.events import Tested, Verb
 from gatepost.core.states import State
+from gatepost.core.words import Text
 from gatepost.doctor.model import Finding, Fine, Skipped, Wrong
 from gatepost.doctor.site import Site
 from gatepost_hal.ports import Direction, InputChanged, InputName
@@ -20,7 +21,27 @@ _TURN_S = 15.0  # to turn the arm once
 _LOOK_S = 0.2
 _TESTING = State.TESTING.name.lower()
 _RELAYS = {Direction.ENTRY: Tested.ENTRY_RELAY, Direction.EXIT: Tested.EXIT_RELAY}
-_SEEN = {"entry": "the entry", "exit": "the exit", "both": "both", "none": "nothing"}
+_SEEN = {
+    "entry": Text("the entry"),
+    "exit": Text("the exit"),
+    "both": Text("both"),
+    "none": Text("nothing"),
+}
+_FREE = {
+    Direction.ENTRY: Text("free the entry for {hold_s} s; nobody may stand in the arm"),
+    Direction.EXIT: Text("free the exit for {hold_s} s; nobody may stand in the arm"),
+}
+_WHAT = {
+    Direction.ENTRY: Text("What clicked and became free? (entry)"),
+    Direction.EXIT: Text("What clicked and became free? (exit)"),
+}
+_BECAME_FREE = {
+    Direction.ENTRY: Text("the entry became free"),
+    Direction.EXIT: Text("the exit became free"),
+}
+_TURN = Text(
+    "free the entry: turn the arm inwards once, within {turn_s} s", {"turn_s": f"{_TURN_S:.0f}"}
+)
 _PASSAGES = (InputName.PASSAGE, InputName.PASSAGE_EXIT)
 
 
@@ -36,22 +57,24 @@ def exit_relay(site: Site) -> Finding:
 
 def _relay(site: Site, way: Direction) -> Finding:
     hold_s = site.settings.turnstile.test_s
-    if not site.operator.may(f"free the {way.value} for {hold_s:g} s; nobody may stand in the arm"):
+    if not site.operator.may(Text(_FREE[way], {"hold_s": f"{hold_s:g}"})):
         return Skipped("nobody allowed it")
     try:
         with _released(site, way, hold_s):
-            seen = site.operator.which(f"What clicked and became free? ({way.value})", _SEEN)
+            seen = site.operator.which(Text(_WHAT[way]), _SEEN)
     except (OSError, ValueError) as error:
         return Skipped(str(error))
     pins = site.settings.pins
     values = {"way": way.value, "pins": f"{pins.entry_relay} and {pins.exit_relay}"}
     match seen:
         case None:
-            return Fine(f"energised for {hold_s:g} s; nobody was asked what moved")
+            return Fine(
+                "energised for {hold_s} s; nobody was asked what moved", {"hold_s": f"{hold_s:g}"}
+            )
         case "none":
             return Wrong("dead", values)
         case way.value:
-            return Fine(f"the {way.value} became free")
+            return Fine(_BECAME_FREE[way])
         case "both":
             return Wrong("both", values)
         case _:
@@ -126,7 +149,7 @@ def passage(site: Site) -> Finding:
     mode = site.settings.turnstile.passage
     if mode == "none":
         return Skipped('[turnstile] passage = "none": the turnstile tells of no passage')
-    if not site.operator.may(f"free the entry: turn the arm inwards once, within {_TURN_S:.0f} s"):
+    if not site.operator.may(_TURN):
         return Skipped("nobody allowed it")
     try:
         with _released(site, Direction.ENTRY, _TURN_S) as closed:

@@ -1,20 +1,30 @@
 """What the doctor found, for people, for programs, and as the page firmware/TROUBLESHOOTING.md."""
 
 import re
-import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from gatepost.core.words import Text
+from gatepost.doctor.columns import cut, padded, wrapped
 from gatepost.doctor.model import Check, Level, Result, texts
 
 _MARKS = {
-    Level.OK: ("ok", "32"),
-    Level.WARNING: ("WARN", "33"),
-    Level.FAULT: ("FAULT", "31;1"),
-    Level.NOT_CHECKED: ("-", "2"),
+    Level.OK: (Text("ok"), "32"),
+    Level.WARNING: (Text("WARN"), "33"),
+    Level.FAULT: (Text("FAULT"), "31;1"),
+    Level.NOT_CHECKED: (Text("-"), "2"),
 }
-_ID_COLUMNS = 20
-_LABELS = (("says", "found"), ("means", "means"), ("remedy", "do"))
+_COUNTS = {
+    Level.FAULT: Text("faults"),
+    Level.WARNING: Text("warnings"),
+    Level.OK: Text("ok"),
+    Level.NOT_CHECKED: Text("not checked"),
+}
+_MARK_COLUMNS, _ID_COLUMNS, _LABEL_COLUMNS, _INDENT = 6, 20, 7, 9
+_LABELS = (("says", Text("found")), ("means", Text("means")), ("remedy", Text("do")))
+_WITH_MOVE = Text("with --move")
+# Says a text in the language of the user; `str` leaves it in English.
+Say = Callable[[str], str]
 MARKERS = ("<!-- begin: gatepost doctor --list -->", "<!-- end: gatepost doctor --list -->")
 
 
@@ -26,50 +36,40 @@ def status_of(results: Sequence[Result]) -> int:
     return 1 if Level.WARNING in levels else 0
 
 
-def line_of(result: Result, *, in_colour: bool, columns: int) -> str:
+def line_of(result: Result, *, in_colour: bool, columns: int, say: Say = str) -> str:
     """Return one check as one line."""
     mark, code = _MARKS[result.level]
-    text = f"{mark:<6}{result.id:<{_ID_COLUMNS}}{result.says}"
-    if len(text) > columns:
-        text = text[: columns - 3] + "..."
-    return _coloured(text, code, from_=0, to=6) if in_colour else text
+    shown = padded(say(mark), _MARK_COLUMNS)
+    text = cut(f"{shown}{result.id:<{_ID_COLUMNS}}{say(result.says)}", columns)
+    return _coloured(text, code, to=len(shown)) if in_colour else text
 
 
-def _coloured(text: str, code: str, *, from_: int, to: int) -> str:
-    return f"{text[:from_]}\x1b[{code}m{text[from_:to]}\x1b[0m{text[to:]}"
+def _coloured(text: str, code: str, *, to: int) -> str:
+    return f"\x1b[{code}m{text[:to]}\x1b[0m{text[to:]}"
 
 
-def summary(results: Sequence[Result], *, in_colour: bool, columns: int) -> Iterator[str]:
+def summary(
+    results: Sequence[Result], *, in_colour: bool, columns: int, say: Say = str
+) -> Iterator[str]:
     """Yield the end of the report: faults first, then warnings, each with its remedy."""
     for level in (Level.FAULT, Level.WARNING):
         for result in results:
             if result.level is level:
                 yield ""
-                yield from _explained(result, in_colour=in_colour, columns=columns)
+                yield from _explained(result, in_colour=in_colour, columns=columns, say=say)
     counts = {level: sum(each.level is level for each in results) for level in Level}
     yield ""
-    names = {
-        Level.FAULT: "faults",
-        Level.WARNING: "warnings",
-        Level.OK: "ok",
-        Level.NOT_CHECKED: "not checked",
-    }
-    yield ", ".join(f"{name}: {counts[level]}" for level, name in names.items())
+    yield ", ".join(f"{say(name)}: {counts[level]}" for level, name in _COUNTS.items())
 
 
-def _explained(result: Result, *, in_colour: bool, columns: int) -> Iterator[str]:
+def _explained(result: Result, *, in_colour: bool, columns: int, say: Say) -> Iterator[str]:
     mark, code = _MARKS[result.level]
-    head = f"{mark} {result.title} ({result.name})"
-    yield _coloured(head, code, from_=0, to=len(head)) if in_colour else head
+    head = f"{say(mark)} {say(result.title)} ({result.name})"
+    yield _coloured(head, code, to=len(head)) if in_colour else head
     for name, label in _LABELS:
-        yield textwrap.fill(
-            getattr(result, name),
-            columns,
-            initial_indent=f"  {label:<7}",
-            subsequent_indent=" " * 9,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
+        first = " " * (_INDENT - _LABEL_COLUMNS) + padded(say(label), _LABEL_COLUMNS)
+        lines = wrapped(say(getattr(result, name)), columns - _INDENT)
+        yield "\n".join((f"{first}{lines[0]}", *(f"{' ' * _INDENT}{each}" for each in lines[1:])))
 
 
 def as_json(results: Sequence[Result], **about: object) -> dict[str, Any]:
@@ -92,11 +92,11 @@ def as_json(results: Sequence[Result], **about: object) -> dict[str, Any]:
     }
 
 
-def list_of(checks: Sequence[Check]) -> Iterator[str]:
+def list_of(checks: Sequence[Check], *, say: Say = str) -> Iterator[str]:
     """Yield one line a check."""
     for check in checks:
-        moves = " (with --move)" if check.moves else ""
-        yield f"{check.id:<{_ID_COLUMNS}}{texts()[check.id].title}{moves}"
+        moves = f" ({say(_WITH_MOVE)})" if check.moves else ""
+        yield f"{check.id:<{_ID_COLUMNS}}{say(texts()[check.id].title)}{moves}"
 
 
 def as_markdown(checks: Sequence[Check]) -> str:

@@ -107,7 +107,7 @@ def bus(site: Site) -> Finding:
         if "systemctl" in detail:
             return Skipped(detail)
         return Wrong("error", {"bus": site.settings.sensor.i2c_bus, "why": detail})
-    return Fine(f"/dev/i2c-{site.settings.sensor.i2c_bus} moves")
+    return Fine("/dev/i2c-{bus} moves", {"bus": site.settings.sensor.i2c_bus})
 
 
 def answers(site: Site) -> Finding:
@@ -132,7 +132,7 @@ def answers(site: Site) -> Finding:
     if other:
         values = {"lost": len(other), "samples": len(looked.samples), "why": other[0].kind.value}
         return Wrong("loose", values)
-    return Fine(f"at 0x{address:02X}")
+    return Fine("at {address}", {"address": f"0x{address:02X}"})
 
 
 def _others(site: Site) -> list[int]:
@@ -170,7 +170,9 @@ def pec(site: Site) -> Finding:
     bad += sum(each.repeats > 0 for each in looked.readings)
     if bad > _STORM_SHARE * samples:
         return Wrong("disturbed", {"bad": bad, "samples": samples})
-    return Fine(f"right in {samples - bad} of {samples} samples")
+    return Fine(
+        "right in {right} of {samples} samples", {"right": samples - bad, "samples": samples}
+    )
 
 
 def part(site: Site) -> Finding:
@@ -193,7 +195,7 @@ def part(site: Site) -> Finding:
     is_long = len(look(site).readings) >= _LONG
     if is_long and 0 < noise_c < _QUIET * said.noise_c:
         return Wrong("quiet", {**values, "noise": f"{noise_c:.2f}", "usual": said.noise_c})
-    return Fine(f"{said.code} is possible; its id is {chip.sensor_id}")
+    return Fine("{part} is possible; its id is {id}", values)
 
 
 def _noise_c(readings: Sequence[Reading]) -> float:
@@ -206,14 +208,14 @@ def noise(site: Site) -> Finding:
     """See whether the readings move as those of this part do before a still scene."""
     readings, usual_c = look(site).readings, PARTS[site.settings.sensor.part].noise_c
     if len(readings) < _FEWEST:
-        return Skipped(f"only {len(readings)} good samples")
+        return Skipped("only {count} good samples", {"count": len(readings)})
     noise_c = _noise_c(readings)
     values = {"noise": f"{noise_c:.2f}", "usual": usual_c, "samples": len(readings)}
     if noise_c == 0:
         return Wrong("frozen", values)
     if noise_c > _NOISY * usual_c:
         return Wrong("noisy", values)
-    return Fine(f"{noise_c:.2f} C over {len(readings)} samples; {usual_c} C is usual")
+    return Fine("{noise} C over {samples} samples; {usual} C is usual", values)
 
 
 def ambient(site: Site) -> Finding:
@@ -268,4 +270,4 @@ def calibration(site: Site) -> Finding:
         return Wrong("changed", values)
     if site.clock.utc_s() > known.due_utc_s:
         return Wrong("due", {**values, "due": record.due})
-    return Fine(f"good until {record.due}")
+    return Fine("good until {due}", {"due": record.due})

@@ -1,23 +1,20 @@
 """The settings, the clock, the units of systemd, and what the running gate says of itself."""
 
-import re
 from datetime import UTC, datetime
 
 from gatepost.core.faults import FAULTS, Fault
+from gatepost.core.words import Text
 from gatepost.doctor.access import device_problem
-from gatepost.doctor.model import Finding, Fine, Skipped, Wrong
+from gatepost.doctor.model import Finding, Fine, Skipped, Wrong, printable
 from gatepost.doctor.site import GATE_UNIT, LINK_UNIT, Site
 from gatepost.wiring.clock_watch import clock_file, read_known
+from gatepost.wiring.last_good import last_good_beside, without_secrets
 from gatepost.wiring.order_in_force import check_order
 from gatepost.wiring.readers import connections
 from gatepost.wiring.thermometer import part_problems
 from gatepost_config.load import ConfigError
 from gatepost_hal.ports import Direction
 
-# A key whose value nobody is to see, should it stand in the file by mistake.
-_SECRET_VALUE = re.compile(
-    r"(?i)(\S*(?:secret|password|passwd|token|key|pin_code)\S* = )('[^']*'|\"[^\"]*\"|[^\s:]+)"
-)
 _MOST_PROBLEMS = 3
 _FIRST_YEAR, _LAST_YEAR = 2025, 2099
 _BEHIND_S = 60.0
@@ -33,13 +30,21 @@ _STDIN = "/dev/stdin"
 def config(site: Site) -> Finding:
     """See whether the gate would start with its settings."""
     if site.loaded is None:
-        told = [_SECRET_VALUE.sub(r"\1(not shown)", problem) for problem in site.refused]
+        told = [without_secrets(problem) for problem in site.refused]
         is_unknown = all("no such set" in each or "no such section" in each for each in told)
         is_missing = any("there is no such file" in each for each in told)
         name = "missing" if is_missing else "unknown" if is_unknown else "refused"
-        shown = " ".join(told[:_MOST_PROBLEMS])
+        shown = printable(" ".join(told[:_MOST_PROBLEMS]))
         more = len(told) - _MOST_PROBLEMS
-        return Wrong(name, {"why": f"{shown} And {more} more." if more > 0 else shown})
+        if more > 0:
+            shown = Text("{problems} And {more} more.", {"problems": shown, "more": more})
+        kept = last_good_beside(site.config)
+        if kept is not None:
+            shown = Text(
+                "{why} The gate goes on with its last good settings, in use since {since}.",
+                {"why": shown, "since": kept.since},
+            )
+        return Wrong(name, {"why": shown})
     problems = part_problems(site.loaded)
     try:
         check_order(site.loaded)
@@ -47,7 +52,10 @@ def config(site: Site) -> Finding:
         problems += error.problems
     if problems:
         return Wrong("contradicts", {"why": " ".join(problems[:_MOST_PROBLEMS])})
-    return Fine(f"{site.config}: gate {site.loaded.gate.name} of {site.loaded.gate.site}")
+    return Fine(
+        "{path}: gate {gate} of {site}",
+        {"path": site.config, "gate": site.loaded.gate.name, "site": site.loaded.gate.site},
+    )
 
 
 def clock_year(site: Site) -> Finding:
@@ -98,7 +106,7 @@ def clock_zone(site: Site) -> Finding:
     zone = site.text("/etc/timezone") or _link(site)
     if needs and zone in ("", "Etc/UTC", "UTC", "Etc/UCT", "Universal"):
         return Wrong("utc", {"needs": " and ".join(needs)})
-    return Fine(zone or "none is set, and none is needed")
+    return Fine(zone) if zone else Fine("none is set, and none is needed")
 
 
 def _link(site: Site) -> str:
@@ -161,11 +169,12 @@ def gate_faults(site: Site) -> Finding:
         return Wrong("silent")
     standing = [Fault(name) for name in site.gate.status.get("faults", [])]
     if standing:
-        told = "; ".join(f"{each.value}: {FAULTS[each].remedy}" for each in standing)
+        remedies = {each.value: Text(FAULTS[each].remedy) for each in standing}
+        told = Text("; ".join(f"{name}: {{{name}}}" for name in remedies), remedies)
         is_mild = all(FAULTS[each].effect.startswith("none") for each in standing)
         values = {"faults": ", ".join(each.value for each in standing), "told": told}
         return Wrong("mild" if is_mild else "standing", values)
-    return Fine(f"none; state {site.gate.status.get('state', '')}")
+    return Fine("none; state {state}", {"state": site.gate.status.get("state", "")})
 
 
 def entry_reader(site: Site) -> Finding:

@@ -26,14 +26,16 @@ def folder(site: Site) -> Finding:
     try:
         took_s = site.disk.write_s(path)
     except PermissionError:
-        return Skipped(f"{path}: this user may not write there; begin the command with sudo")
+        return Skipped(
+            "{path}: this user may not write there; begin the command with sudo", {"path": path}
+        )
     except OSError as error:
         name = "no_room" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "read_only"
         return Wrong(name, {"path": path, "why": error.strerror})
     values = {"path": path, "ms": round(took_s * 1000)}
     if took_s > _SLOW_SHARE * site.settings.journal.append_deadline_s:
         return Wrong("slow", values)
-    return Fine(f"{path}: written and on the disk in {values['ms']} ms")
+    return Fine("{path}: written and on the disk in {ms} ms", values)
 
 
 def space(site: Site) -> Finding:
@@ -48,7 +50,7 @@ def space(site: Site) -> Finding:
     values = {"path": path, "free": free, "least": least}
     if free < least:
         return Wrong("full", values)
-    return Wrong("short", values) if free < 2 * least else Fine(f"{free} MB free")
+    return Wrong("short", values) if free < 2 * least else Fine("{free} MB free", values)
 
 
 def wear(site: Site) -> Finding:
@@ -64,7 +66,7 @@ def wear(site: Site) -> Finding:
     values = {"used": min(worst * 10, 100)}
     if worst >= _WORN_OUT:
         return Wrong("out", values)
-    return Wrong("worn", values) if worst >= _WORN else Fine(f"at most {values['used']} % used up")
+    return Wrong("worn", values) if worst >= _WORN else Fine("at most {used} % used up", values)
 
 
 def _text(path: Path) -> str:
@@ -87,7 +89,10 @@ def journal(site: Site) -> Finding:
     if not report.is_whole:
         values = {"path": paths.journal, "why": report.findings[0].text}
         return Wrong("broken", values)
-    return Fine(f"whole: {report.events} events, {report.first_seq} to {report.last_seq}")
+    return Fine(
+        "whole: {events} events, {first} to {last}",
+        {"events": report.events, "first": report.first_seq, "last": report.last_seq},
+    )
 
 
 def _readable(path: Path) -> Skipped | None:
@@ -95,9 +100,11 @@ def _readable(path: Path) -> Skipped | None:
         with path.open("rb"):
             return None
     except FileNotFoundError:
-        return Skipped(f"{path}: the gate has recorded nothing yet")
+        return Skipped("{path}: the gate has recorded nothing yet", {"path": path})
     except OSError as error:
-        return Skipped(f"{path}: {error.strerror}; begin the command with sudo")
+        return Skipped(
+            "{path}: {why}; begin the command with sudo", {"path": path, "why": error.strerror}
+        )
 
 
 def room(site: Site) -> Finding:
@@ -114,7 +121,10 @@ def room(site: Site) -> Finding:
         return Wrong("full", values)
     if now.set_aside:
         return Wrong("set_aside", {"files": ", ".join(now.set_aside), "folder": paths.gate_dir})
-    return Fine(f"{now.undelivered} events wait for the server; {now.file_bytes:,} bytes")
+    return Fine(
+        "{undelivered} events wait for the server; {bytes} bytes",
+        {**values, "bytes": f"{now.file_bytes:,}"},
+    )
 
 
 def secrets(site: Site) -> Finding:
@@ -140,4 +150,4 @@ def secrets(site: Site) -> Finding:
     if wide:
         names = " ".join(map(str, wide))
         return Wrong("open", {"files": names})
-    return Fine(f"for their owners alone: {checked}")
+    return Fine("for their owners alone: {count}", {"count": checked})

@@ -12,7 +12,8 @@ from gatepost_hal.ports import Clock
 _COMMAND_S = 1.0
 _NO_RECORD = "no_record"
 _RELEASED = State.RELEASED.name.lower()
-_AT_REST = {state.name.lower() for state in (State.IDLE, State.LOCKED, State.CLOSED)}
+# By the names of the status: nobody is in the lane, and nothing is free.
+AT_REST = frozenset(state.name.lower() for state in (State.IDLE, State.LOCKED, State.CLOSED))
 
 
 class Clerk:
@@ -76,7 +77,7 @@ class Clerk:
     def _run(self, asked: Asked, errand: Errand) -> dict[str, Json]:
         """Record it first (S5), then do it; one that fails is recorded as refused after all."""
         data: dict[str, Json] = {"command": asked.id, "verb": errand.verb, "by": asked.by}
-        if errand.at_rest and self._status()["state"] not in _AT_REST:
+        if errand.at_rest and self._status()["state"] not in AT_REST:
             refused: dict[str, Json] = {**data, "why": "not_now"}
             self._recorder.write([Record("command.refused", self._clock.now_s(), refused)])
             return {"done": False, **refused}

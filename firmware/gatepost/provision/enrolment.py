@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from gatepost.core.words import Text
 from gatepost.provision import texts
 from gatepost.provision.card import AUTHORITY, Card, read_file, replace_file
 from gatepost.provision.outcome import AGAIN, DONE, WRONG, Outcome
@@ -58,7 +59,7 @@ class Enrolment:
             gate = self._settings.gate
             est_client.enrol(url.strip(), token, gate.site, gate.name, held)
         except PkiError as error:
-            return Outcome(AGAIN, texts.NOT_YET.format(gate=self._name, why=error))
+            return Outcome(AGAIN, Text(texts.NOT_YET, {"gate": self._name, "why": error}))
         return self._finished()
 
     def _finished(self) -> Outcome:
@@ -66,7 +67,9 @@ class Enrolment:
             until = certificate_state(self._certificate).expires_utc
         except TlsError as error:
             return _bad(str(error))
-        outcome = Outcome(DONE, texts.ENROLLED.format(gate=self._name, until=until))
+        outcome = Outcome(
+            DONE, Text(texts.ENROLLED, {"gate": self._name, "until": f"{until:%Y-%m-%d}"})
+        )
         # Before the last step: after it nothing would be left to do, nor to report.
         self._card.report(outcome.text())
         if self._card.wipe_token():
@@ -85,8 +88,9 @@ class Enrolment:
             ("key", tls.key, identity.KEY),
         ):
             if path != folder / name:
-                return texts.NO_FOLDER.format(
-                    key=f"[tls] {key}", path=str(path), right=folder / name
+                return Text(
+                    texts.NO_FOLDER,
+                    {"key": f"[tls] {key}", "path": str(path), "right": folder / name},
                 )
         return None
 
@@ -129,4 +133,4 @@ class Enrolment:
 
 
 def _bad(why: str) -> Outcome:
-    return Outcome(WRONG, texts.BAD_TOKEN.format(why=why))
+    return Outcome(WRONG, Text(texts.BAD_TOKEN, {"why": why}))

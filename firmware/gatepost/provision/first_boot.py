@@ -10,6 +10,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+from gatepost.core.words import Text
 from gatepost.provision import texts
 from gatepost.provision.card import SETTINGS, TOKEN, Card, CardError, read_file, replace_file
 from gatepost.provision.outcome import AGAIN, DONE, WRONG, Outcome
@@ -44,7 +45,7 @@ class FirstBoot:
         try:
             outcome = self._run()
         except CardError as error:
-            outcome = Outcome(AGAIN, texts.DISK.format(why=error))
+            outcome = Outcome(AGAIN, Text(texts.DISK, {"why": error}))
         if not outcome.is_news:
             return outcome
         try:
@@ -68,13 +69,13 @@ class FirstBoot:
         try:
             settings = load(self.config)
         except ConfigError as error:
-            return Outcome(WRONG, texts.NO_SETTINGS.format(why=error.problems[0]))
+            return Outcome(WRONG, Text(texts.NO_SETTINGS, {"why": error.problems[0]}))
         if self.enrols:
             # Here: `cryptography` takes a while to load, and the settings need none of it.
             from gatepost.provision.enrolment import Enrolment  # noqa: PLC0415
 
             return Enrolment(self.card, self.config.with_name(_USING), settings).run(token)
-        return Outcome(DONE, texts.WAITS.format(gate=texts.name_of(settings)))
+        return Outcome(DONE, Text(texts.WAITS, {"gate": texts.name_of(settings)}))
 
     # ---------------------------------------------------------------------------------- settings
 
@@ -90,13 +91,13 @@ class FirstBoot:
         gate, old = texts.name_of(settings), _name_in(held)
         is_another = old is not None and old != gate
         if is_another and not self.is_again:
-            return Outcome(WRONG, texts.REFUSED.format(gate=gate, old=old))
+            return Outcome(WRONG, Text(texts.REFUSED, {"gate": gate, "old": old}))
         if held != content:
             if held is not None:
                 replace_file(self._beside(_BEFORE), held, _SETTINGS_MODE)
             replace_file(self.config, content, _SETTINGS_MODE)
         line = texts.NO_TOKEN_FOR_ANOTHER if is_another else texts.CONFIGURED
-        outcome = Outcome(DONE, line.format(gate=gate, old=old))
+        outcome = Outcome(DONE, Text(line, {"gate": gate, "old": old}))
         # Before the last step: after it nothing would be left to do, nor to report.
         self.card.report(outcome.text())
         self.card.retire_settings()

@@ -1,5 +1,6 @@
 """How a first boot went: for systemd, for the journal, and for whoever reads the card."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 DONE, AGAIN, WRONG = 0, 1, 2
@@ -18,6 +19,6 @@ class Outcome:
     problems: tuple[str, ...] = ()
     is_news: bool = True
 
-    def text(self) -> str:
-        """Return all of it."""
-        return "".join(f"{line}\n" for line in (self.line, *self.problems))
+    def text(self, say: Callable[[str], str] = str) -> str:
+        """Return all of it, in English, or as `say` says it."""
+        return "".join(f"{say(line)}\n" for line in (self.line, *self.problems))

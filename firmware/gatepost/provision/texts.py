@@ -1,49 +1,53 @@
 """What provisioning says to people: the label on the box, and the first boot's report.
 
-English; here and nowhere else, so that it can be translated.
+English, here and nowhere else. The terminal says a `Text` in the user's language; what goes onto a
+card stays English, for whoever reads it.
 """
 
 from collections.abc import Iterable
 
+from gatepost.core.words import Text
 from gatepost_config.settings import Settings
 
 # The report on the card: one line in plain words, and what is wrong below it.
-CONFIGURED = "ok: {gate} has its settings."
-ENROLLED = "ok: {gate} has its settings, and its certificate, which counts until {until:%Y-%m-%d}."
-WAITS = "ok: {gate} has its settings. Its certificate is fetched as soon as the network is there."
-NOT_YET = (
+CONFIGURED = Text("ok: {gate} has its settings.")
+ENROLLED = Text("ok: {gate} has its settings, and its certificate, which counts until {until}.")
+WAITS = Text(
+    "ok: {gate} has its settings. Its certificate is fetched as soon as the network is there."
+)
+NOT_YET = Text(
     "error: {gate} has its settings and no certificate yet: {why}. It goes on trying by itself; the"
     " token is kept on this card."
 )
-NO_TOKEN_FOR_ANOTHER = (
+NO_TOKEN_FOR_ANOTHER = Text(
     "ok: {gate} has its settings; it was {old}. Its certificate is not for it yet: make a token"
     " (gatepost pki token) and enrol (gatepost enrol)."
 )
-REFUSED = (
+REFUSED = Text(
     "error: this gate is {old}, and gatepost.toml on this card is of {gate}. Nothing was changed."
     " The wrong card? Then use the other. If it shall be {gate} from now on, run on the gate: sudo"
     " gatepost first-boot --again"
 )
-WRONG_SETTINGS = "error: gatepost.toml on this card cannot be used, and nothing was changed."
-KEPT = "The gate goes on with the settings that it has."
-REPAIR = "Correct the file on this card and start the gate again; what is wrong:"
-NO_SETTINGS = (
+WRONG_SETTINGS = Text("error: gatepost.toml on this card cannot be used, and nothing was changed.")
+KEPT = Text("The gate goes on with the settings that it has.")
+REPAIR = Text("Correct the file on this card and start the gate again; what is wrong:")
+NO_SETTINGS = Text(
     "error: there is an enrolment-token on this card and this gate has no settings: {why} Copy the"
     " whole folder of this gate to the card."
 )
-BAD_TOKEN = (
+BAD_TOKEN = Text(
     "error: enrolment-token on this card cannot be used: {why}. Copy the whole folder of this gate"
     " to the card again, or make a new one with gatepost provision."
 )
-NO_FOLDER = "{key} = {path!r}: it must be {right}, or the certificate is put there by hand"
-OTHER_SITE = "it is of another authority than site-ca.pem"
-NO_URL = "its second line does not say where to enrol, https://HOST:PORT"
-DAMAGED_TOKEN = "the file is damaged"
-DISK = (
+NO_FOLDER = Text("{key} = {path!r}: it must be {right}, or the certificate is put there by hand")
+OTHER_SITE = Text("it is of another authority than site-ca.pem")
+NO_URL = Text("its second line does not say where to enrol, https://HOST:PORT")
+DAMAGED_TOKEN = Text("the file is damaged")
+DISK = Text(
     "error: {why}. Is the card worn out or write-protected, or the disk full? The gate tries again"
     " at its next start."
 )
-NOTHING_TO_DO = "nothing to do: no gatepost.toml and no enrolment-token on the card"
+NOTHING_TO_DO = Text("nothing to do: no gatepost.toml and no enrolment-token on the card")
 
 
 def name_of(settings: Settings) -> str:

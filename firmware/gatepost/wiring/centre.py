@@ -1,7 +1,5 @@
 """Builds what the gate has to do with the central server: commands, documents, notices."""
 
-import os
-import signal
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -16,6 +14,7 @@ from gatepost.wiring.documents import Documents
 from gatepost.wiring.erasing import Erasing
 from gatepost.wiring.news import News
 from gatepost.wiring.notices import Notices
+from gatepost.wiring.orders import restart
 from gatepost.wiring.outings import Outing
 from gatepost.wiring.remote import Errands, Remote
 from gatepost.wiring.trusted_clock import JudgedClock
@@ -70,7 +69,7 @@ def centre(
     source = event_source(settings.gate.site, settings.gate.name)
     erasing = Erasing(settings.paths, clock)
     closing.callback(erasing.close)
-    errands = Errands(partial(_identify, hardware), _restart, erasing.begin)
+    errands = Errands(partial(_identify, hardware), restart, erasing.begin)
     remote = _remote(settings, clock, errands, documents)
     closing.callback(remote.close)
     notices = Notices(
@@ -129,8 +128,3 @@ def _keys(settings: Settings) -> Callable[[], KeysById]:
 
 def _identify(hardware: Hardware) -> None:
     hardware.buzzer.play(_IDENTIFY_S)
-
-
-def _restart() -> None:
-    # As the service manager stops it: in good order. The unit starts it again.
-    os.kill(os.getpid(), signal.SIGTERM)

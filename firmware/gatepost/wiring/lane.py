@@ -19,6 +19,7 @@ from gatepost.gate.parts import LedgerBook
 from gatepost.wiring import thermometer
 from gatepost.wiring.credentials import brings, credentials
 from gatepost.wiring.disinfection import Disinfection
+from gatepost.wiring.news import settings_digest
 from gatepost.wiring.no_ledgers import NoLedgers
 from gatepost.wiring.orders import Orders, StandingStore
 from gatepost.wiring.passes import Passes
@@ -86,8 +87,7 @@ def gate(
         hardware = hardware._replace(clock=clock)
         log = event_log(settings, clock, boot_id, closing)
         passes = Passes(settings, clock, boot_id, closing)
-        orders = Orders(settings.paths.control, clock)
-        closing.callback(orders.close)
+        orders = _orders(settings, clock, known_faults.get(Fault.SETTINGS), closing)
         store = StandingStore(settings.paths.standing)
         offsets = thermometer.OffsetStore(settings.paths.offset)
         order = _order(settings, clock)
@@ -114,6 +114,14 @@ def gate(
             standing=store.load(),
             known_faults={**known_faults, **passes.faults, **orders.faults, **store.faults},
         )
+
+
+def _orders(settings: Settings, clock: Clock, problem: str | None, closing: ExitStack) -> Orders:
+    """Return the technician's socket; `problem`: why the settings are not those of the file."""
+    digest = settings_digest(settings)
+    orders = Orders(settings.paths.control, clock, settings=digest, problem=problem)
+    closing.callback(orders.close)
+    return orders
 
 
 def _parts(

@@ -10,6 +10,7 @@ import msgspec
 from gatepost.core.events import Record
 from gatepost.core.regime import Regime
 from gatepost.wiring.clock_watch import ClockWatch, clock_file
+from gatepost.wiring.good_start import GoodStart
 from gatepost.wiring.health import Health
 from gatepost.wiring.outings import Outing, quota_used
 from gatepost.wiring.trusted_clock import JudgedClock
@@ -80,6 +81,7 @@ class News:
     ) -> None:
         self._clock = ClockWatch(clock, clock_file(settings))
         self._config = ConfigWatch(settings, clock)
+        self._good_start = GoodStart(settings, clock)
         self._health = Health(
             clock,
             every_s=settings.journal.health_minutes * _MINUTE_S,
@@ -95,6 +97,7 @@ class News:
         return (
             *self._clock.due(),  # first: it says what the dates of the rest are worth
             *self._config.due(),
+            *self._good_start.due(),
             *(record for record in used if record is not None),
             *self._health.due(),
         )

@@ -1,0 +1,111 @@
+"""The file of settings on the disk: replaced whole, and the one before kept beside it.
+
+After a power cut at any instant the file is the old one or the new one. The order of the two
+steps is such that what is in force now is never the only copy that is being written.
+"""
+
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+_BEFORE, _FRESH = ".before", ".new"
+_MODE = 0o640
+_MOST_BYTES = 1_000_000
+
+
+class SettingsFileError(OSError):
+    """The file cannot be read or written; the text names it and the remedy."""
+
+
+def before_of(path: Path) -> Path:
+    """Return where the settings are kept that were in force before those in `path`."""
+    return path.with_name(path.name + _BEFORE)
+
+
+def read(path: Path) -> bytes | None:
+    """Return the content, None where there is no such file.
+
+    Raises:
+        SettingsFileError: it cannot be read, or is far too large.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _explained(path, "read", error) from error
+    if len(content) > _MOST_BYTES:
+        raise SettingsFileError(f"{path}: larger than {_MOST_BYTES} bytes; no file of settings is")
+    return content
+
+
+def put_in_force(path: Path, content: bytes) -> None:
+    """Replace the settings; those that were there are in `before_of(path)` by then.
+
+    A cut between the two steps leaves the same settings in both.
+
+    Raises:
+        SettingsFileError: they are not on the disk, or may not be after a power cut.
+    """
+    held = read(path)
+    if held is not None:
+        _replace(before_of(path), held, like=path)
+    _replace(path, content, like=path)
+
+
+def exchange(path: Path) -> None:
+    """Put the settings before in force, and keep those that were: doing it again undoes it.
+
+    A cut between the two steps leaves the settings before in both.
+
+    Raises:
+        SettingsFileError: there are none, or as `put_in_force`.
+    """
+    held, content = read(path), read(before_of(path))
+    if content is None:
+        raise SettingsFileError(
+            f"{before_of(path)}: there are no settings before; gatepost config apply keeps them"
+        )
+    _replace(path, content, like=path)
+    if held is not None:
+        _replace(before_of(path), held, like=path)
+
+
+def _replace(path: Path, content: bytes, *, like: Path) -> None:
+    """Replace a file as a whole, with the owner and mode of `like`, or those of a new one."""
+    fresh = path.with_name(path.name + _FRESH)
+    try:
+        owner, mode = _owner_and_mode(like)
+        with suppress(FileNotFoundError):
+            fresh.unlink()
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            if os.geteuid() == 0:
+                os.fchown(descriptor, *owner)
+            os.fchmod(descriptor, mode)
+            os.fsync(descriptor)
+        fresh.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise _explained(path, "written", error) from error
+
+
+def _owner_and_mode(path: Path) -> tuple[tuple[int, int], int]:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return (0, path.parent.stat().st_gid), _MODE  # root's, for the services' group to read
+    return (found.st_uid, found.st_gid), stat.S_IMODE(found.st_mode)
+
+
+def _explained(path: Path, what: str, error: OSError) -> SettingsFileError:
+    remedy = "; run it with sudo" if isinstance(error, PermissionError) else ""
+    return SettingsFileError(f"{path}: cannot be {what}: {error.strerror or error}{remedy}")
