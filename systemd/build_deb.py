@@ -5,8 +5,8 @@
 
 The top level of the repository is fixed, so debian/ lies in systemd/. This lays a tree out in
 .cache/deb as dpkg-buildpackage wants it: wheels/ has the wheel of this checkout and those that
-Debian lacks, by name, version and hash; made/ has what is made from the code (the man page, the
-licences, the formats of the files). Then it runs dpkg-buildpackage and lintian. Nothing is
+Debian lacks, by name, version and hash; made/ has what is made from the code (the manual pages,
+the licences, the formats of the files). Then it runs dpkg-buildpackage and lintian. Nothing is
 compiled, so a package for arm64 needs no compiler and no emulator. Run by a Python that has
 gatepost and pip (.venv).
 """
@@ -208,27 +208,6 @@ def formats() -> str:
     return "\n".join(lines)
 
 
-def man_page(version: str) -> str:
-    """Return gatepost(1), with the commands as `gatepost --help` has them."""
-    from gatepost.cli.main import COMMANDS  # noqa: PLC0415 - only here, for `--pin`
-
-    def safe(text: str) -> str:
-        return text.replace("\\", "\\e").replace("-", "\\-")
-
-    commands = "".join(f".TP\n.B {name}\n{safe(text)}\n" for name, (_, text) in COMMANDS.items())
-    return (
-        f'.TH GATEPOST 1 "" "gatepost {version}"\n'
-        ".SH NAME\ngatepost \\- firmware of an unattended turnstile\n"
-        ".SH SYNOPSIS\n.B gatepost\n.I COMMAND\n[\\-\\-help] ...\n"
-        ".SH DESCRIPTION\nEach command says what it takes with \\-\\-help.\n"
-        f".SH COMMANDS\n{commands}"
-        ".SH EXIT STATUS\n0 done, 1 failed, 2 wrong usage or configuration.\n"
-        ".SH FILES\n.TP\n/etc/gatepost/gatepost.toml\nthe settings of this gate; an example is in\n"
-        "/usr/share/doc/gatepost/examples\n"
-        ".TP\n/var/lib/gatepost\nthe journal, and what else must survive\n"
-    )
-
-
 def copyright_text(wheels: list[Path]) -> str:
     """Return the copyright file: ours, then each wheel with its licence."""
     parts = [
@@ -280,6 +259,7 @@ def lay_out(name: str, arch: str, wheel: Path, tree: Path) -> str:
         shutil.copy(unit, tree / "units")
     for kind in ("sysusers", "tmpfiles"):
         shutil.copy(HERE / f"gatepost.{kind}.conf", tree / "debian" / f"gatepost.{kind}")
+    shutil.copy(HERE / "gatepost.udev.rules", tree / "debian")
     shutil.copy(HERE / "PACKAGE.md", tree / "README.md")
     shutil.copy(ROOT / "CHANGELOG.md", tree)
     shutil.copy(ROOT / "config" / "gatepost.example.toml", tree)
@@ -295,7 +275,7 @@ def lay_out(name: str, arch: str, wheel: Path, tree: Path) -> str:
     (made / "pyvenv.cfg").write_text(
         f"home = /usr/bin\ninclude-system-site-packages = true\nversion = {suite.python}\n"
     )
-    (made / "gatepost.1").write_text(man_page(version))
+    run(sys.executable, str(HERE / "man_pages.py"), str(made / "man"))
     (made / "copyright").write_text(copyright_text(others))
     return version
 

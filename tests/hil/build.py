@@ -12,6 +12,8 @@ import os
 import platform
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,6 +41,7 @@ APPLETS = (
     "echo",
     "sync",
     "poweroff",
+    "switch_root",
 )
 KERNEL_FILES = ("drivers/gpio/gpio-sim.c", "drivers/gpio/gpiolib.h", "kernel/irq/irq_sim.c")
 TOOLS = {
@@ -75,10 +78,36 @@ def guest() -> Guest:
     """
     if platform.machine() != "x86_64":
         raise NoGuestError("the guest is for amd64, and runs on the host's own programs")
+    with _one_process():
+        return _guest()
+
+
+def unpacked(package: str) -> Path:
+    """Return the folder in which one of Debian's packages is unpacked; nothing is installed.
+
+    Raises:
+        NoGuestError: it cannot be fetched here.
+    """
+    folder = CACHE / package
+    with _one_process():
+        if not folder.exists():
+            debs = CACHE / f"{package}.debs"
+            shutil.rmtree(debs, ignore_errors=True)
+            debs.mkdir()
+            _run("apt-get", "download", "-qq", package, cwd=debs)
+            (deb,) = debs.glob("*.deb")
+            _run("dpkg", "-x", deb, debs / "tree")
+            (debs / "tree").rename(folder)
+            shutil.rmtree(debs)
+    return folder
+
+
+@contextmanager
+def _one_process() -> Iterator[None]:
     CACHE.mkdir(parents=True, exist_ok=True)
     with (CACHE.parent / "hil.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        return _guest()
+        yield
 
 
 def _guest() -> Guest:

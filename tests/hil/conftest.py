@@ -11,6 +11,7 @@ from .snapshot import Guests
 
 # These look at one guest; so do all others of one file, but for those of the contract.
 _ONE_SITE = ("test_gate", "test_latency")
+_LONGEST = ("test_powercut", "test_systemd")
 _FIGURES = "figures"
 
 
@@ -33,7 +34,7 @@ def pytest_xdist_make_scheduler(config, log):
 
 def pytest_collection_modifyitems(items):
     """Begin with what takes longest."""
-    items.sort(key=lambda item: item.path.stem != "test_powercut")
+    items.sort(key=lambda item: [item.path.stem != each for each in _LONGEST])
 
 
 def pytest_terminal_summary(terminalreporter):

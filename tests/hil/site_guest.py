@@ -43,7 +43,7 @@ def lived(guest: Guest) -> Lived:
             lines = [str(error)]
         report, figures = share / "report.xml", share / "figures.json"
         return Lived(
-            _failures(report) if report.exists() else {},
+            failures(report) if report.exists() else {},
             json.loads(figures.read_text()) if figures.exists() else {},
             lines,
         )
@@ -58,7 +58,8 @@ def _run(guest: Guest, share: Path) -> list[str]:
     return machine.lines
 
 
-def _failures(report: Path) -> dict[str, str]:
+def failures(report: Path) -> dict[str, str]:
+    """Return why each test of pytest's report failed, by its name; empty where it did not."""
     tree = ET.parse(report)  # noqa: S314 - pytest wrote it, in our own guest
     return {
         case.attrib["name"]: "\n".join(failure.text or "" for failure in case)

@@ -17,7 +17,6 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from gatepost import __version__
-from gatepost.cli.main import COMMANDS
 
 pytestmark = pytest.mark.packaging
 ROOT = Path(__file__).parents[2]
@@ -211,15 +210,6 @@ def test_the_next_python_is_kept_out(build_deb):
     told = build_deb.suite_make(build_deb.SUITES["trixie"], [])
     assert "python3 (>= 3.13~), python3 (<< 3.14~)" in told
     assert "RECOMMENDS := python3-lgpio" in told
-
-
-def test_the_manual_page_has_every_command(build_deb, monkeypatch):
-    page = build_deb.man_page("1.2.3")
-    assert all(f"\n.B {name}\n" in page for name in COMMANDS)
-    assert page.isascii()
-    # A bare hyphen becomes another sign in print, and a backslash a command.
-    monkeypatch.setitem(COMMANDS, "other", ("a.module", "take a-b\\c"))
-    assert "\n.B other\ntake a\\-b\\ec\n" in build_deb.man_page("1.2.3")
 
 
 def test_licences_are_told_or_pointed_at(build_deb, tmp_path):
