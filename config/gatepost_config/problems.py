@@ -34,6 +34,10 @@ _FORMS = {
     HOURS_FORM: 'times of day as "22:00-06:00", or "" for none',
     ROOT_KEY_FORM: 'the 64 hexadecimal digits of a public key, or two with a space, or "" for none',
 }
+# Messages go to logs and to a gate's card. Where a setting names the file of a secret somebody may
+# have written the secret itself, and what a text is in a setting that there is not nobody knows.
+_SECRET = re.compile(r"(?i)secret|passw|token|key|psk|pin_code")
+_NOT_SHOWN = "'(not shown)'"
 # What people write in place of our units; only used to say which unit is meant.
 _FOREIGN_UNIT = re.compile(r"_(ms|msec|us|min|minutes|sec|secs|seconds|h|hours|f|k|celsius)$")
 
@@ -54,7 +58,7 @@ def find(raw: dict[str, object], *, path: Path, text: str) -> list[str]:
         if section is None:
             problems.append(f"{where}: no such section.{_nearest(name, sections)}")
         elif not isinstance(content, dict):
-            problems.append(f"{where}: must be a section of settings, not {content!r}.")
+            problems.append(f"{where}: must be a section of settings, not {_shown(name, content)}.")
         else:
             problems += _section_problems(name, content, section, path, text)
     problems += [
@@ -82,8 +86,9 @@ def _section_problems(
     problems = []
     fields = {field.name: field for field in fields_of(section.type)}
     for key, value in content.items():
-        where = f"{path}{_line(text, name, key)}: [{name}] {key} = {value!r}"
         field = fields.get(key)
+        shown = _shown(key, value, is_known=field is not None)
+        where = f"{path}{_line(text, name, key)}: [{name}] {key} = {shown}"
         if field is None:
             problems.append(f"{where}: no such setting.{_nearest(key, fields)}")
             continue
@@ -96,6 +101,24 @@ def _section_problems(
         if key not in content
     ]
     return problems
+
+
+def _shown(key: str, value: object, *, is_known: bool = False) -> str:
+    """Return a value for a message, unless it may be somebody's secret."""
+    is_secret = _SECRET.search(key) or (not is_known and _has_text(value))
+    return _NOT_SHOWN if is_secret else repr(value)
+
+
+def _has_text(value: object) -> bool:
+    match value:
+        case str():
+            return True
+        case list():
+            return any(map(_has_text, value))
+        case dict():
+            return any(map(_has_text, value.values()))
+        case _:
+            return False
 
 
 def _required(section: FieldInfo) -> list[str]:
