@@ -38,7 +38,18 @@ _MATTERS = {
 def pages() -> Mapping[str, str]:
     """Return every page by its file's name."""
     # A usage is as wide as the terminal of whoever builds, unless this says how wide.
+    was = os.environ.get("COLUMNS")
     os.environ["COLUMNS"] = _COLUMNS
+    try:
+        return _pages()
+    finally:
+        if was is None:
+            del os.environ["COLUMNS"]
+        else:
+            os.environ["COLUMNS"] = was
+
+
+def _pages() -> Mapping[str, str]:
     parsers = subparsers_of(make_parser(COMMANDS))
     made = {"gatepost.1": _overview()}
     for name, parser in parsers.items():

@@ -1,6 +1,7 @@
 """The manual pages, made from the commands' own help and the settings' own texts."""
 
 import importlib.util
+import os
 import re
 import shutil
 import subprocess
@@ -91,6 +92,7 @@ def test_the_pages_do_not_depend_on_who_builds_them(man_pages, pages, monkeypatc
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
     assert man_pages.pages() == pages
+    assert os.environ["COLUMNS"] == "200"
     assert all(page.replace("°", "").isascii() for page in pages.values())
 
 

@@ -45,6 +45,7 @@ def bench(tmp_path):
 @pytest.fixture
 def doctor(bench, monkeypatch, capsys):
     """Run the command on the bench; return its status and what it printed."""
+    monkeypatch.setenv("COLUMNS", "120")  # not as narrow as the terminal of whoever tests
 
     def run(*words):
         def site(_config, operator):
