@@ -91,10 +91,17 @@ def test_a_file_or_folder_that_may_not_be_touched_is_told(path):
 # --------------------------------------------------------------------------------- power and disk
 
 
-def test_a_full_disk_leaves_the_old_content(path):
+def test_a_full_disk_leaves_the_old_content(path, monkeypatch):
     write_state(path, OLD)
-    # The kernel's own full disk: every write to it is ENOSPC.
-    path.with_name("offset.json.new").symlink_to("/dev/full")
+    really_open = os.open
+
+    def on_the_kernels_full_disk(name, flags, mode=0o777):
+        """Every write to /dev/full is ENOSPC."""
+        if name == path.with_name("offset.json.new"):
+            return really_open("/dev/full", os.O_WRONLY)
+        return really_open(name, flags, mode)
+
+    monkeypatch.setattr(os, "open", on_the_kernels_full_disk)
     with pytest.raises(StateFileError) as caught:
         write_state(path, NEW)
     assert str(caught.value) == f"{path}: cannot be written: No space left on device"

@@ -4,12 +4,12 @@ After a power cut at any instant the file is the old one or the new one. The ord
 steps is such that what is in force now is never the only copy that is being written.
 """
 
-import os
 import stat
-from contextlib import suppress
 from pathlib import Path
 
-_BEFORE, _FRESH = ".before", ".new"
+from gatepost_services.state_file import TooLargeError, read_small, replace_whole
+
+_BEFORE = ".before"
 _MODE = 0o640
 _MOST_BYTES = 1_000_000
 
@@ -30,15 +30,11 @@ def read(path: Path) -> bytes | None:
         SettingsFileError: it cannot be read, or is far too large.
     """
     try:
-        with path.open("rb") as file:
-            content = file.read(_MOST_BYTES + 1)
-    except FileNotFoundError:
-        return None
+        return read_small(path, _MOST_BYTES)
     except OSError as error:
         raise _explained(path, "read", error) from error
-    if len(content) > _MOST_BYTES:
-        raise SettingsFileError(f"{path}: larger than {_MOST_BYTES} bytes; no file of settings is")
-    return content
+    except TooLargeError as error:
+        raise SettingsFileError(f"{error}; no file of settings is") from error
 
 
 def put_in_force(path: Path, content: bytes) -> None:
@@ -75,25 +71,9 @@ def exchange(path: Path) -> None:
 
 def _replace(path: Path, content: bytes, *, like: Path) -> None:
     """Replace a file as a whole, with the owner and mode of `like`, or those of a new one."""
-    fresh = path.with_name(path.name + _FRESH)
     try:
         owner, mode = _owner_and_mode(like)
-        with suppress(FileNotFoundError):
-            fresh.unlink()
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            if os.geteuid() == 0:
-                os.fchown(descriptor, *owner)
-            os.fchmod(descriptor, mode)
-            os.fsync(descriptor)
-        fresh.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        replace_whole(path, content, mode=mode, owner=owner)
     except OSError as error:
         raise _explained(path, "written", error) from error
 

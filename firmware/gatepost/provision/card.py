@@ -8,11 +8,12 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from gatepost_services.state_file import TooLargeError, read_small, replace_whole, sync_folder
+
 SETTINGS, TOKEN, AUTHORITY = "gatepost.toml", "enrolment-token", "site-ca.pem"
 # What the settings are called once they are in force: the unit does not start for that.
 USED = "gatepost.used.toml"
 REPORT = "gatepost-first-boot.txt"
-_FRESH = ".new"
 _MOST_BYTES = 1_000_000
 _MARK = b"\xef\xbb\xbf"  # with which Windows begins a file in UTF-8
 
@@ -48,7 +49,7 @@ class Card:
             raise _card_error(path, "renamed", error) from error
         # Should the renaming be lost, the next start puts the same settings in force.
         with suppress(OSError):
-            _sync_folder(self.folder)
+            sync_folder(self.folder)
 
     def wipe_token(self) -> bool:
         """Write over the token where it lies, and then remove it.
@@ -73,7 +74,7 @@ class Card:
         except OSError as error:
             raise _card_error(path, "wiped", error) from error
         try:
-            _sync_folder(self.folder)
+            sync_folder(self.folder)
         except OSError:
             return False
         return True
@@ -96,15 +97,12 @@ def read_file(path: Path) -> bytes | None:
         CardError: it cannot be read, or is far too large.
     """
     try:
-        with path.open("rb") as file:
-            content = file.read(_MOST_BYTES + 1)
-    except FileNotFoundError:
-        return None
+        content = read_small(path, _MOST_BYTES)
     except OSError as error:
         raise _card_error(path, "read", error) from error
-    if len(content) > _MOST_BYTES:
-        raise CardError(f"{path} has more than {_MOST_BYTES} bytes")
-    return content.removeprefix(_MARK)
+    except TooLargeError as error:
+        raise CardError(str(error)) from error
+    return None if content is None else content.removeprefix(_MARK)
 
 
 def replace_file(path: Path, content: bytes, mode: int | None = None) -> None:
@@ -115,31 +113,11 @@ def replace_file(path: Path, content: bytes, mode: int | None = None) -> None:
     Raises:
         CardError: it is not on the disk.
     """
-    fresh = path.with_name(path.name + _FRESH)
     try:
-        with suppress(FileNotFoundError):
-            fresh.unlink()
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            if mode is not None:
-                if os.geteuid() == 0:
-                    os.fchown(descriptor, 0, path.parent.stat().st_gid)
-                os.fchmod(descriptor, mode)
-            os.fsync(descriptor)
-        fresh.replace(path)
-        _sync_folder(path.parent)
+        owner = None if mode is None else (0, path.parent.stat().st_gid)
+        replace_whole(path, content, mode=mode, owner=owner)
     except OSError as error:
         raise _card_error(path, "written", error) from error
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _card_error(path: Path, what: str, error: OSError) -> CardError:
