@@ -10,14 +10,13 @@ import contextlib
 import json
 import os
 import socket
-import stat
 import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from gatepost_services.doorbell import MAX_PATH_BYTES
 from gatepost_services.record import JsonValue
+from gatepost_services.unix_socket import checked_address, is_socket_there
 
 MAX_REQUEST_BYTES = 4 * 1024
 MAX_ANSWER_BYTES = 64 * 1024
@@ -77,7 +76,7 @@ class ControlSocket:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._callers: list[_Caller] = []
-        address = _checked_address(path)
+        address = checked_address(path)
         self._socket = _new_socket()
         try:
             _remove_stale_socket(path, address)
@@ -189,7 +188,7 @@ def ask(path: Path, request: Mapping[str, JsonValue], timeout_s: float) -> Mappi
         ValueError: `path` is too long for a Unix socket, or `request` for a request, or it cannot
             be JSON.
     """
-    address = _checked_address(path)
+    address = checked_address(path)
     content = _content(request)
     if len(content) > MAX_REQUEST_BYTES:
         raise ValueError(f"a request of {len(content)} bytes; at most {MAX_REQUEST_BYTES} fit")
@@ -239,23 +238,9 @@ def _new_socket() -> socket.socket:
     return made
 
 
-def _checked_address(path: Path) -> str:
-    length = len(os.fsencode(path))
-    if length > MAX_PATH_BYTES:
-        raise ValueError(
-            f"{path}: {length} bytes are too long for a Unix socket; "
-            f"choose a path of at most {MAX_PATH_BYTES} bytes"
-        )
-    return str(path)
-
-
 def _remove_stale_socket(path: Path, address: str) -> None:
-    try:
-        found = path.lstat()
-    except FileNotFoundError:
+    if not is_socket_there(path):
         return
-    if not stat.S_ISSOCK(found.st_mode):
-        raise FileExistsError("something else than a socket is there; move it away")
     with _new_socket() as probe:
         try:
             probe.connect(address)

@@ -4,14 +4,12 @@ The files are the truth; a ring that gets lost costs the listener one polling pe
 """
 
 import contextlib
-import os
 import socket
-import stat
 from pathlib import Path
 from typing import Self
 
-# sun_path has 108 bytes on Linux including the closing NUL: unix(7).
-MAX_PATH_BYTES = 107
+from gatepost_services.unix_socket import checked_address, is_socket_there
+
 _RING = b"\x01"
 _MOST_RINGS_PER_DRAIN = 1024
 
@@ -28,7 +26,7 @@ class Doorbell:
     """
 
     def __init__(self, path: Path) -> None:
-        self._address = _checked_address(path)
+        self._address = checked_address(path)
         self._socket: socket.socket | None = None
 
     def ring(self) -> None:
@@ -60,10 +58,11 @@ class DoorbellListener:
 
     def __init__(self, path: Path, *, mode: int = 0o660) -> None:
         self._path = path
-        address = _checked_address(path)
+        address = checked_address(path)
         self._socket = _new_socket()
         try:
-            _remove_stale_socket(path)
+            if is_socket_there(path):
+                path.unlink()
             self._socket.bind(address)
             path.chmod(mode)
             self._inode = path.stat().st_ino
@@ -105,23 +104,3 @@ def _new_socket() -> socket.socket:
     bell = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     bell.settimeout(0.0)
     return bell
-
-
-def _checked_address(path: Path) -> str:
-    length = len(os.fsencode(path))
-    if length > MAX_PATH_BYTES:
-        raise ValueError(
-            f"{path}: {length} bytes are too long for a Unix socket; "
-            f"choose a path of at most {MAX_PATH_BYTES} bytes"
-        )
-    return str(path)
-
-
-def _remove_stale_socket(path: Path) -> None:
-    try:
-        found = path.lstat()
-    except FileNotFoundError:
-        return
-    if not stat.S_ISSOCK(found.st_mode):
-        raise FileExistsError("something else than a socket is there; move it away")
-    path.unlink()

@@ -23,7 +23,8 @@ from gatepost_services.control import (
     ControlSocket,
     ask,
 )
-from gatepost_services.doorbell import MAX_PATH_BYTES, DoorbellListener
+from gatepost_services.doorbell import DoorbellListener
+from gatepost_services.unix_socket import MAX_PATH_BYTES
 
 DEADLINE_S = 30.0
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gatepost_services.control import MAX_REQUEST_BYTES, ControlError, ControlSocket, ask
-from gatepost_services.doorbell import MAX_PATH_BYTES
+from gatepost_services.unix_socket import MAX_PATH_BYTES
 
 DEADLINE_S = 30.0
 

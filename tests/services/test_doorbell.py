@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from gatepost_services.doorbell import MAX_PATH_BYTES, Doorbell, DoorbellError, DoorbellListener
+from gatepost_services.doorbell import Doorbell, DoorbellError, DoorbellListener
+from gatepost_services.unix_socket import MAX_PATH_BYTES
 
 
 def is_readable(listener: DoorbellListener) -> bool:
