@@ -23,12 +23,26 @@ class SqliteReader:
     * after a power cut that left a -wal alone: what was last moved into the main file, likewise.
       A writer moves the rest when it opens it.
 
-    `remedy` stands in the message when the file cannot be opened at all.
+    Args:
+        path: the file.
+        kind: what it must be.
+        remedy: stands in the message when the file cannot be opened at all.
+        busy_timeout_s: how long a question waits for a lock.
+        in_use_with: the file is in a writer's use when all of these lie beside it. With "-wal"
+            alone, one that a power cut left so cannot be read until a writer opens it.
     """
 
-    def __init__(self, path: Path, kind: Kind, *, remedy: str, busy_timeout_s: float = 1.0) -> None:
+    def __init__(
+        self,
+        path: Path,
+        kind: Kind,
+        *,
+        remedy: str,
+        busy_timeout_s: float = 1.0,
+        in_use_with: tuple[str, ...] = ("-wal", "-shm"),
+    ) -> None:
         self._path = path
-        self._beside = tuple(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm"))
+        self._beside = tuple(path.with_name(path.name + suffix) for suffix in in_use_with)
         self._kind = kind
         self._remedy = remedy
         self._busy_timeout_s = busy_timeout_s

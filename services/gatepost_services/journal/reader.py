@@ -2,9 +2,8 @@
 
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple, Self, TypeVar
+from typing import NamedTuple, TypeVar
 
 from gatepost_services.journal.schema import (
     ALL_CLASSES,
@@ -17,7 +16,7 @@ from gatepost_services.journal.schema import (
     stats_of,
 )
 from gatepost_services.record import EventClass, Record
-from gatepost_services.sqlite_file import FAILURES, explained, is_checked
+from gatepost_services.sqlite_reader import SqliteReader
 
 _T = TypeVar("_T")
 _LAST = 2**63 - 1
@@ -30,23 +29,20 @@ class Page(NamedTuple):
     through: int
 
 
-class JournalReader:
+class JournalReader(SqliteReader):
     """Takes records out in order, and never makes, changes or locks out anything.
 
-    Opens lazily and may be made before the journal exists. Works without write permission on the
-    directory, the -wal and the -shm:
-
-    * while the writer runs, and after it was killed: by the -wal and -shm that are there;
-    * after a clean close, which removes both: SQLite cannot open a WAL database then without
-      writing, unless it is told that the file is immutable. It is told so for one read only, and
-      what it read counts only if the file was the same, without a -wal, before and after.
+    A journal whose -wal a power cut left without its -shm is not read before the gate has opened
+    it: the main file alone ends too early, and a server would be told of a journal that shrank.
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._wal_path = path.with_name(path.name + "-wal")
-        self._connection: sqlite3.Connection | None = None
-        self._inode = 0
+        super().__init__(
+            path,
+            KIND,
+            remedy="the gate makes it when it starts, and this user needs read permission",
+            in_use_with=("-wal",),
+        )
 
     def read(
         self,
@@ -101,79 +97,13 @@ class JournalReader:
         """
         return self._query(stats_of)
 
-    def close(self) -> None:
-        """Close the file. The next read opens it again."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
-
     def _query(self, question: Callable[[sqlite3.Connection], _T]) -> _T:
         try:
-            inode = self._path.stat().st_ino
-            if inode != self._inode:  # another file has taken this one's place
-                self.close()
-            if self._connection is None and not self._wal_path.exists():
-                return self._ask_at_rest(question)
-            if self._connection is None:
-                self._connection = self._open("mode=ro")
-                self._inode = inode
-            return _asked(self._connection, question)
+            return self._ask(question)
         except JournalError as error:
-            self.close()
             raise JournalUnavailable(str(error)) from error
-        except (*FAILURES, ValueError, TypeError) as error:
-            # The last two: a damaged file, in which stands what no journal writes.
-            self.close()
-            raise JournalUnavailable(str(explained(self._path, KIND, "read", error))) from error
-        except OSError as error:
-            self.close()
-            raise JournalUnavailable(
-                f"{self._path}: cannot read ({error.strerror}); "
-                "the gate makes it when it starts, and this user needs read permission"
-            ) from error
-
-    def _ask_at_rest(self, question: Callable[[sqlite3.Connection], _T]) -> _T:
-        before = self._stamp()
-        with closing(self._open("mode=ro&immutable=1")) as connection:
-            answer = _asked(connection, question)
-        if self._wal_path.exists() or self._stamp() != before:
-            raise JournalUnavailable(f"{self._path}: the gate is opening it; read it again")
-        return answer
-
-    def _stamp(self) -> tuple[int, int, int]:
-        found = self._path.stat()
-        return found.st_ino, found.st_size, found.st_mtime_ns
-
-    def _open(self, mode: str) -> sqlite3.Connection:
-        uri = f"{self._path.absolute().as_uri()}?{mode}"
-        connection = sqlite3.connect(uri, uri=True, timeout=1.0, isolation_level=None)
-        try:
-            is_journal = is_checked(connection, self._path, KIND)
-        except (JournalError, *FAILURES):
-            connection.close()
-            raise
-        if not is_journal:
-            connection.close()
-            raise JournalUnavailable(f"{self._path}: still empty; the gate is making it")
-        return connection
 
 
 def _bytes(value: object) -> bytes:
     # A damaged page can hold anything. Empty, it fits no hash, and goes out as damaged.
     return value if isinstance(value, bytes) else b""
-
-
-def _asked(connection: sqlite3.Connection, question: Callable[[sqlite3.Connection], _T]) -> _T:
-    # One read transaction: what a question reads is of one moment. Left open, it would keep the
-    # -wal growing.
-    connection.execute("BEGIN")
-    try:
-        return question(connection)
-    finally:
-        connection.rollback()
