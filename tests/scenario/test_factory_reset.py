@@ -382,8 +382,8 @@ def test_what_cannot_be_written_over_is_told_and_the_settings_stay(gate, reset, 
 
 def test_a_long_one_shows_how_far_it_is(gate, reset, monkeypatch):
     monkeypatch.setattr(resetting, "_CHUNK_BYTES", 1000)
-    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
-    _, out, _ = reset(gate, "--yes", "g")
-    bars = [line for line in out.replace("\r", "\n").splitlines() if line.startswith("journal ")]
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    _, _, err = reset(gate, "--yes", "g")
+    bars = [line for line in err.replace("\r", "\n").splitlines() if line.startswith("journal ")]
     assert len(bars) > 10
     assert bars[-1].endswith("[##############################] 100%")

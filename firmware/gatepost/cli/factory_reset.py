@@ -15,8 +15,8 @@ from pathlib import Path
 from gatepost.cli import going_over
 from gatepost.cli.main import fail
 from gatepost.cli.process import add_config_argument
+from gatepost.cli.progress import Bar
 from gatepost.cli.words import mark, say
-from gatepost.doctor.columns import padded
 from gatepost.gate.clerk import AT_REST
 from gatepost.wiring.last_good import settings_in_force
 from gatepost.wiring.resetting import SETTINGS, Erased, Group, ResetError, erase, groups
@@ -32,7 +32,7 @@ _UNITS = (
     *("gatepost-renew.timer", "gatepost-renew.service", "gatepost-first-enrol.service"),
     *("gatepost-first-boot.service", going_over.LINK_UNIT, going_over.GATE_UNIT),
 )
-_BAR, _NAME_COLUMNS = 30, 38
+_NAME_COLUMNS = 37
 _GATE, _LINK = mark("gate"), mark("link")
 _MEGABYTE = 1_000_000
 _ANSWER_S = 5.0
@@ -99,7 +99,11 @@ def run(args: argparse.Namespace) -> int:
     _refuse_to_drop(settings)
     _stop(settings)
     # Anew: the last turns of the two processes have left more.
-    erased = erase(wanted := _groups(settings, args), _Progress(wanted))
+    progress = _Progress(wanted := _groups(settings, args))
+    try:
+        erased = erase(wanted, progress)
+    finally:
+        progress.end()
     return _tell(erased, args.config)
 
 
@@ -234,27 +238,26 @@ def _is_locked(path: Path) -> bool:
 
 
 class _Progress:
-    """A bar on a terminal, for what takes long: a journal of years on a slow card."""
+    """A bar for each group, one after the other."""
 
     def __init__(self, wanted: Sequence[Group]) -> None:
-        self._total = {group.name: group.size_bytes() for group in wanted}
-        self._is_shown = sys.stdout.isatty()
-        self._told = ""
+        self._bars = {
+            group.name: Bar(say(group.name), group.size_bytes(), _NAME_COLUMNS) for group in wanted
+        }
+        self._current: Bar | None = None
 
     def __call__(self, name: str, done: int) -> None:
         """Show how far it is."""
-        total = self._total[name]
-        if not self._is_shown or not total:
-            return
-        part = min(done / total, 1.0)
-        filled = round(part * _BAR)
-        line = (
-            f"{padded(say(name), _NAME_COLUMNS)}[{'#' * filled}{'-' * (_BAR - filled)}] {part:4.0%}"
-        )
-        if line != self._told:
-            end = "\n" if done >= total else ""
-            print(f"\r{line}", end=end, flush=True)
-            self._told = line
+        bar = self._bars[name]
+        if bar is not self._current:
+            self.end()
+        self._current = bar
+        bar.show(done)
+
+    def end(self) -> None:
+        """End the last one's line."""
+        if self._current is not None:
+            self._current.end()
 
 
 def _tell(erased: Erased, config: Path) -> int:

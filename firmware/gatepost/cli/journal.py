@@ -16,9 +16,10 @@ from typing import Any, BinaryIO, NoReturn
 
 from gatepost.cli.main import fail
 from gatepost.cli.process import add_config_argument
+from gatepost.cli.progress import Bar
 from gatepost_config.load import load
 from gatepost_config.settings import Settings
-from gatepost_services.journal import JournalError
+from gatepost_services.journal import JournalError, JournalReader
 from gatepost_services.journal.export import Choice, Exported, export
 from gatepost_services.journal.figures import Figures, figures
 from gatepost_services.journal.verify import Report, verify
@@ -125,6 +126,15 @@ def _check_readable(path: Path, cannot: Callable[[str], NoReturn]) -> None:
         cannot(f"{path}: cannot be read: {error.strerror}")
 
 
+def _last_seq(path: Path) -> int:
+    """Return how far a journal goes; 0 of one that cannot say so: its end is not known before."""
+    try:
+        with JournalReader(path) as reader:
+            return reader.last_seq()
+    except JournalError:
+        return 0
+
+
 # ------------------------------------------------------------------------------------------ stats
 
 
@@ -168,7 +178,8 @@ def _span(seconds: float | None) -> str:
 
 
 def _verify(path: Path, delivered_seq: int, *, as_json: bool) -> int:
-    report = verify(path, delivered_seq=delivered_seq)
+    with Bar("looking", _last_seq(path)) as bar:
+        report = verify(path, delivered_seq=delivered_seq, on_event=bar.show)
     if as_json:
         print(json.dumps(_report_json(path, report)))
     else:
@@ -211,8 +222,14 @@ def _export(path: Path, args: argparse.Namespace) -> int:
         exported = export(path, choice, args.format, _writer(sys.stdout.buffer))
         sys.stdout.buffer.flush()
     else:
-        with _new_file(args.out, force=args.force) as file:
-            exported = export(path, choice, args.format, _writer(file))
+        first, through = args.first - 1, min(args.through, _last_seq(path))
+        with (
+            _new_file(args.out, force=args.force) as file,
+            Bar("exporting", through - first) as bar,
+        ):
+            exported = export(
+                path, choice, args.format, _writer(file), lambda seq: bar.show(seq - first)
+            )
     _tell(exported)
     return 1 if exported.broken else 0
 

@@ -11,6 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from gatepost.cli.main import fail
+from gatepost.cli.progress import Bar
 from gatepost.wiring.link import session_maker
 from gatepost.wiring.security import Security
 from gatepost_config.settings import Settings
@@ -36,9 +37,11 @@ def replay_command(settings: Settings, path: Path, first: int, through: int) -> 
     session = session_maker(settings, Security(settings), purpose="replay")()
     topic = event_topic(site, gate, "replay")
     with JournalReader(path) as reader:
-        replay = Replay(session, topic, _records(reader, first, through))
+        last = min(through, reader.last_seq())
+        replay = Replay(session, topic, _records(reader, first, last))
         try:
-            replay.run()
+            with Bar("replaying", last - first + 1) as bar:
+                replay.run(lambda seq: bar.show(seq - first + 1))
         except SessionError as error:
             fail(f"{replay.taken} events replayed, then no more: {error}")
         finally:
@@ -54,9 +57,9 @@ def replay_command(settings: Settings, path: Path, first: int, through: int) -> 
 
 
 def _records(reader: JournalReader, first: int, through: int) -> Iterator[Record]:
-    after, last_seq = first - 1, min(through, reader.last_seq())
-    while after < last_seq:
-        page = reader.read(after, _PAGE, through_seq=last_seq)
+    after = first - 1
+    while after < through:
+        page = reader.read(after, _PAGE, through_seq=through)
         yield from page.records
         after = page.through
 
@@ -83,8 +86,8 @@ class Replay:
         self.taken = 0
         self.left_out: list[int] = []
 
-    def run(self) -> None:
-        """Send all of them and wait for their acknowledgements.
+    def run(self, on_taken: Callable[[int], object] = lambda _seq: None) -> None:
+        """Send all of them and wait for their acknowledgements; tell `on_taken` each number.
 
         Raises:
             SessionError: the connection is lost, or the broker refuses an event.
@@ -96,7 +99,7 @@ class Replay:
             before = self.taken
             self._wait()
             if self._session.connected:
-                self._note_acknowledgements()
+                self._note_acknowledgements(on_taken)
                 self._fill()
             if self.taken > before or not self._in_flight:
                 heard_at_s = self._clock()
@@ -114,7 +117,7 @@ class Replay:
             session.on_writable()
         session.tick()
 
-    def _note_acknowledgements(self) -> None:
+    def _note_acknowledgements(self, on_taken: Callable[[int], object]) -> None:
         for number, code in self._session.take_acked():
             seq = self._in_flight.pop(number, None)
             if seq is None:
@@ -125,6 +128,7 @@ class Replay:
                     "see its access list, and whether somebody has subscribed"
                 )
             self.taken += 1
+            on_taken(seq)
 
     def _fill(self) -> None:
         room = max(1, min(WINDOW, self._session.receive_maximum))

@@ -63,7 +63,13 @@ class Exported:
             self.unread.append(text)
 
 
-def export(path: Path, choice: Choice, format_: Format, write: Callable[[str], object]) -> Exported:
+def export(
+    path: Path,
+    choice: Choice,
+    format_: Format,
+    write: Callable[[str], object],
+    on_event: Callable[[int], object] = lambda _seq: None,
+) -> Exported:
     """Give the events of the journal at `path` to `write`, in ascending order, piece by piece.
 
     JSON Lines are the events' bodies as they are, one a line. Of a broken file goes out what is
@@ -80,6 +86,7 @@ def export(path: Path, choice: Choice, format_: Format, write: Callable[[str], o
     try:
         with snapshot(path) as connection:
             for row in rows_in(connection, choice, exported.miss):
+                on_event(row.seq)
                 text = line(row)
                 if text is None:
                     exported.miss(f"event {row.seq} is none that a gate writes")
