@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from gatepost import __version__
 from gatepost.cli import words
+from gatepost.cli.process import let_config_stand_anywhere
 from gatepost_config.load import ConfigError
 
 # Name -> module and help. A module has `add_arguments(parser)` and `run(args) -> int`. They are
@@ -92,6 +93,7 @@ def make_parser(filled: Collection[str]) -> words.Parser:
         command = commands.add_parser(name, help=help_text, description=description)
         if name in filled:
             import_module(module).add_arguments(command)
+            let_config_stand_anywhere(command)
     return parser
 
 
