@@ -4,10 +4,11 @@ After a power cut at any instant the file is the old one or the new one. The ord
 steps is such that what is in force now is never the only copy that is being written.
 """
 
+import os
 import stat
 from pathlib import Path
 
-from gatepost_services.state_file import TooLargeError, read_small, replace_whole
+from gatepost_services.small_file import TooLargeError, read_small, replace_whole
 
 _BEFORE = ".before"
 _MODE = 0o640
@@ -73,7 +74,7 @@ def _replace(path: Path, content: bytes, *, like: Path) -> None:
     """Replace a file as a whole, with the owner and mode of `like`, or those of a new one."""
     try:
         owner, mode = _owner_and_mode(like)
-        replace_whole(path, content, mode=mode, owner=owner)
+        replace_whole(path, content, mode=mode, owner=owner if os.geteuid() == 0 else None)
     except OSError as error:
         raise _explained(path, "written", error) from error
 

@@ -8,7 +8,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from gatepost_services.state_file import TooLargeError, read_small, replace_whole, sync_folder
+from gatepost_services.small_file import TooLargeError, read_small, replace_whole, sync_folder
 
 SETTINGS, TOKEN, AUTHORITY = "gatepost.toml", "enrolment-token", "site-ca.pem"
 # What the settings are called once they are in force: the unit does not start for that.
@@ -114,7 +114,8 @@ def replace_file(path: Path, content: bytes, mode: int | None = None) -> None:
         CardError: it is not on the disk.
     """
     try:
-        owner = None if mode is None else (0, path.parent.stat().st_gid)
+        is_given = mode is not None and os.geteuid() == 0
+        owner = (0, path.parent.stat().st_gid) if is_given else None
         replace_whole(path, content, mode=mode, owner=owner)
     except OSError as error:
         raise _card_error(path, "written", error) from error

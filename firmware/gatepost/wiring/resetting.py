@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from gatepost.core.words import Text
 from gatepost_config.settings import NOTHING, Settings
+from gatepost_services.small_file import sync_folder
 
 _CHUNK_BYTES = 1 << 20
 # Folders of the system: a setting that names one as the gate's own is a mistake.
@@ -164,11 +165,7 @@ def _settled(folders: set[Path]) -> Iterator[str]:
         try:
             if not folder.exists():
                 continue
-            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            sync_folder(folder)
         except OSError as error:
             yield Text(
                 "{folder}: a power cut now may bring names back: {why}",

@@ -3,11 +3,12 @@
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias
 
 from gatepost_services.pki.errors import PkiFileError
+from gatepost_services.small_file import TooLargeError, read_small, replace_whole
 
 # A chain or a revocation list of thousands.
 _MOST_BYTES = 1_000_000
@@ -36,14 +37,13 @@ def read_file(path: Path) -> bytes:
         PkiFileError: there is no such file, it cannot be read, or it is far too large.
     """
     try:
-        with path.open("rb") as file:
-            content = file.read(_MOST_BYTES + 1)
-    except FileNotFoundError:
-        raise PkiFileError(f"{path}: there is no such file") from None
+        content = read_small(path, _MOST_BYTES)
     except OSError as error:
         raise PkiFileError(f"{path}: cannot be read: {error.strerror}") from error
-    if len(content) > _MOST_BYTES:
-        raise PkiFileError(f"{path}: larger than {_MOST_BYTES} bytes")
+    except TooLargeError as error:
+        raise PkiFileError(str(error)) from error
+    if content is None:
+        raise PkiFileError(f"{path}: there is no such file")
     return content
 
 
@@ -55,35 +55,10 @@ def write_file(path: Path, content: bytes, owner: Owner | None = None) -> None:
     Raises:
         PkiFileError: it is not, or may not be after a power cut. The old or the new one is whole.
     """
-    fresh = path.with_name(path.name + ".new")
     try:
-        # What a kill left there may have another mode.
-        with suppress(FileNotFoundError):
-            fresh.unlink()
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _FILE_MODE)
-        with os.fdopen(descriptor, "wb") as file:
-            if owner is not None:
-                os.fchown(descriptor, *owner)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-        sync_folder(path.parent)
+        replace_whole(path, content, mode=_FILE_MODE, owner=owner)
     except OSError as error:
         raise PkiFileError(f"{path}: cannot be written: {error.strerror}") from error
-
-
-def sync_folder(path: Path) -> None:
-    """Bring the names in a folder to the disk.
-
-    Raises:
-        OSError: they may not be there.
-    """
-    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 @contextmanager

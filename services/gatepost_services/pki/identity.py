@@ -25,13 +25,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from gatepost_services.pki import profiles
 from gatepost_services.pki.errors import UNREADABLE, PkiFileError
-from gatepost_services.pki.files import (
-    Owner,
-    make_folder,
-    read_file,
-    sync_folder,
-    write_file,
-)
+from gatepost_services.pki.files import Owner, make_folder, read_file, write_file
+from gatepost_services.small_file import sync_folder
 
 AUTHORITY, CERTIFICATE, KEY, REVOKED = "ca.pem", "device.pem", "device.key", "crl.pem"
 # Where the gate was enrolled: renewal asks there.

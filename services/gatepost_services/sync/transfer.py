@@ -9,6 +9,7 @@ from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
+from gatepost_services.small_file import sync_folder
 from gatepost_services.sync.documents import CHUNK_BYTES
 
 PART = ".part"
@@ -99,7 +100,7 @@ class Transfer:
             if is_right:
                 os.fsync(self._descriptor)
                 self._path.replace(self._folder / self.digest)
-                _flush_folder(self._folder)
+                sync_folder(self._folder)
             else:
                 self._path.unlink(missing_ok=True)
         finally:
@@ -129,11 +130,3 @@ class Transfer:
         if at - self._flushed >= _FLUSH_BYTES:
             os.fdatasync(self._descriptor)
             self._flushed = at
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
