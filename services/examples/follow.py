@@ -117,6 +117,8 @@ def main():
         client.subscribe([(f"{prefix}/event/{stream}", 1) for stream in STREAMS])
 
     def on_message(_client, _userdata, message):
+        if message.payload == b"{}":  # 8
+            return
         try:
             proof.take(message.payload)
         except (ValueError, KeyError, TypeError, AttributeError):

@@ -27,10 +27,13 @@ from gatepost_hal.ports import Direction
 from gatepost_hal.simulated.lane import SimulatedLane
 from gatepost_hal.simulated.mlx90614 import SimulatedI2cBus, SimulatedMlx90614
 from gatepost_hal.simulated.world import World
+from gatepost_services.board import HEAD, REPORTED, Board
 from gatepost_services.pki.authority import utc_now
+from gatepost_services.uplink.store import ProgressStore
 
 BAD = (Level.WARNING, Level.FAULT)
 GATE, LINK = "gatepost-gate.service", "gatepost-uplink.service"
+REPORTED_TEXT = b'{"lane":{"state":"idle","standing":[],"faults":[]}}'
 _UNIT = {
     "LoadState": "loaded",
     "UnitFileState": "enabled",
@@ -124,6 +127,7 @@ class Bench:
         self.ca, self.certificate, self.key = self._certificates(files)
         self.journal = folder / "gate/journal.db"
         self._make_journal()
+        self._make_said()
         self.settings = self._settings()
         self._make_root()
         self.calibrate()
@@ -154,6 +158,14 @@ class Bench:
         journal = opened(self.journal)
         journal.append([entry(number) for number in range(1, 31)])
         journal.close()
+
+    def _make_said(self) -> None:
+        """Lay down what the gate pins up, and how far the link has come."""
+        board = Board(self.folder / "run/board")
+        board.pin(REPORTED, REPORTED_TEXT)
+        board.pin(HEAD, b"eyJ.eyJ.c2ln")
+        link = self.folder / "link"
+        ProgressStore.open(link / "uplink.db", link / "acknowledged", "puback").close()
 
     def _settings(self) -> dict[str, dict[str, object]]:
         reader = self.root / "dev/scanner"

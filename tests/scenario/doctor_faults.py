@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import shutil
 import socket
 import sqlite3
@@ -15,6 +16,7 @@ from gatepost_hal.pec import read_word_pec
 from gatepost_hal.ports import Direction, InputName
 from gatepost_hal.simulated.lane import SimulatedLane
 from gatepost_hal.simulated.mlx90614 import ChipFault
+from gatepost_services.contract.channels import CHANNELS
 from gatepost_services.state_file import write_state
 from gatepost_services.uplink.tls import certificate_state
 
@@ -252,6 +254,21 @@ def before_the_certificate(bench: Bench) -> None:
 def another_gate(bench: Bench) -> None:
     """Give the gate the identity of another one."""
     bench.take(bench.rig.gate("gate-2"))
+
+
+def access(*left_out: str) -> Callable[[Bench], object]:
+    """Return what gives the broker an access list with a line for each topic, but for some."""
+    lines = [
+        f"pattern {'write' if each.action == 'send' else 'read'} gatepost/%u/{address}"
+        for each in CHANNELS
+        if (address := re.sub(r"{\w+}", "+", each.address)) not in left_out
+    ]
+
+    def do(bench: Bench) -> None:
+        bench.broker.write_acl("\n".join([*lines, "pattern write gatepost/%u/reply/#", ""]))
+        bench.broker.reload()
+
+    return do
 
 
 def nobody_listens(bench: Bench) -> None:

@@ -13,6 +13,7 @@ from .doctor_faults import (
     Loose,
     NoCode,
     Stranger,
+    access,
     ambient,
     another_gate,
     another_site,
@@ -283,4 +284,5 @@ PLANTS = (
     Plant("broker.tls/stranger", "this site's broker", another_site),
     Plant("broker.identity/refused", "revoked", revoked),
     Plant("broker.topics/refused", "services/acl", another_gate),
+    Plant("broker.topics/partly", "pattern write gatepost/%u/status", access("status")),
 )

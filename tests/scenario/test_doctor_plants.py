@@ -1,7 +1,7 @@
 """Faults planted one at a time: the doctor names that one, with its remedy, and nothing else."""
 
 import pytest
-from tests.services.tls_rig import Rig, TlsBroker
+from tests.services.tls_rig import OWN_TOPICS, Rig, TlsBroker
 
 from gatepost.doctor import broker as broker_checks
 from gatepost.doctor.model import Level, texts
@@ -30,7 +30,10 @@ def bench(site_of_tls, tmp_path, monkeypatch):
     rig, broker, files = site_of_tls
     made = Bench(tmp_path, rig, broker, files)
     made.prepare_lane = push_later(0.3, Direction.ENTRY)
-    return made
+    yield made
+    if (broker.folder / "acl").read_text() != OWN_TOPICS:
+        broker.write_acl(OWN_TOPICS)
+        broker.reload()
 
 
 def test_nothing_is_wrong_with_a_good_gate(bench):

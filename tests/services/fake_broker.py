@@ -31,6 +31,7 @@ class FakeBroker:
         self.topics: list[str] = []  # of `accepted`
         self.statuses: list[bytes] = []
         self.subscriptions: list[str] = []
+        self.unreadable: set[str] = set()  # subscriptions that are refused
         self.published = 0
         self.most_unacked = 0
         self.company: list[int] = []  # what else was unacknowledged at the first of each topic
@@ -113,7 +114,8 @@ class FakeBroker:
     def _subscribe(self, connection: socket.socket, body: bytes) -> None:
         length = int.from_bytes(body[3:5])
         self.subscriptions.append(body[5 : 5 + length].decode())
-        connection.sendall(b"\x90\x04" + body[:2] + b"\x00\x01")
+        code = b"\x87" if self.subscriptions[-1] in self.unreadable else b"\x01"
+        connection.sendall(b"\x90\x04" + body[:2] + b"\x00" + code)
         if self.watermark is not None:
             connection.sendall(publish_packet(self.subscriptions[-1], self.watermark))
 

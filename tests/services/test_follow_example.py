@@ -184,7 +184,7 @@ def test_what_the_gate_cannot_send_or_gave_up_is_no_loss(follow):
 
 def test_a_message_that_is_no_event_stops_nothing(follow):
     bodies, following = chain(2), follow()
-    following.publish(b"\xff", b"[]", b"{}", bodies[1], bodies[2])
+    following.publish(b"\xff", b"[]", b'{"id":1}', b"{}", bodies[1], bodies[2])
     topic = event_topic(SITE, GATE, "live")
     assert following.until({"whole": 2}) == [{"unreadable": topic}] * 3
 

@@ -1,4 +1,4 @@
-"""The way to the central server, step by step: name, port, TLS, identity, topics.
+"""The way to the central server, step by step: name, port, TLS, identity.
 
 With a name of its own: the link's connection, if it stands, goes on.
 """
@@ -15,7 +15,6 @@ from gatepost.doctor.site import Site
 from gatepost.wiring.link import session_maker
 from gatepost.wiring.security import Security
 from gatepost.wiring.trusted_clock import trusted_now
-from gatepost_services.uplink.desk import Post
 from gatepost_services.uplink.line import SessionError
 from gatepost_services.uplink.session import MqttSession
 from gatepost_services.uplink.tls import TlsError, client_context, explain
@@ -23,9 +22,6 @@ from gatepost_services.uplink.tls import TlsError, client_context, explain
 _CONNECT_S = 5.0
 _ANSWER_S = 10.0
 _LOOK_S = 0.2
-_REFUSED = 0x80
-# Below `reply` a gate may always say something; nobody waits for an answer of this name.
-_TOPIC = "reply/doctor"
 _THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 
 
@@ -83,43 +79,19 @@ def tls(site: Site) -> Finding:
 def identity(site: Site) -> Finding:
     """Connect as this gate, under another client name than the link's."""
     try:
-        with closing(_session(site)) as session:
-            _wait(session, lambda: session.connected)
+        with closing(open_session(site)) as session:
+            wait_until(session, lambda: session.connected)
     except SessionError as error:
         return Wrong("refused", {"why": str(error).partition(": ")[2] or error})
     return Fine("the broker lets this gate in")
 
 
-def topics(site: Site) -> Finding:
-    """Subscribe to a topic of this gate and publish to another: the round trip."""
-    gate = f"{site.settings.gate.site}/{site.settings.gate.name}"
-    command, reply = f"gatepost/{gate}/command", f"gatepost/{gate}/{_TOPIC}"
-    if site.settings.link.mqtt_version != "5":
-        return Skipped("MQTT 3.1.1 tells nobody that a topic is refused")
-    try:
-        with closing(_session(site)) as session:
-            _wait(session, lambda: session.connected)
-            session.subscribe(command)
-            mid = session.post(Post(reply, b"{}", expiry_s=1))
-            session.flush()
-            acked: dict[int, int] = {}
+def open_session(site: Site) -> MqttSession:
+    """Return a session of this gate, under another client name than the link's.
 
-            def is_answered() -> bool:
-                acked.update(session.take_acked())
-                return not session.unanswered_topics and mid in acked
-
-            _wait(session, is_answered)
-            refused = [*session.refused_topics]
-            if acked[mid] >= _REFUSED:
-                refused.append(reply)
-    except SessionError as error:
-        return Skipped(str(error))
-    if refused:
-        return Wrong("refused", {"topics": ", ".join(refused), "user": gate})
-    return Fine("subscribed and published")
-
-
-def _session(site: Site) -> MqttSession:
+    Raises:
+        SessionError: it cannot be made.
+    """
     session = session_maker(site.settings, Security(site.settings), purpose="doctor")()
     try:
         session.connect()
@@ -129,7 +101,7 @@ def _session(site: Site) -> MqttSession:
     return session
 
 
-def _wait(session: MqttSession, is_done: Callable[[], bool]) -> None:
+def wait_until(session: MqttSession, is_done: Callable[[], bool]) -> None:
     """Drive a session until something is so.
 
     Raises:

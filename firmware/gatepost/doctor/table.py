@@ -9,6 +9,7 @@ from gatepost.doctor import (
     sensor,
     services,
     store,
+    topics,
 )
 from gatepost.doctor.model import SETTINGS, Check
 
@@ -64,7 +65,7 @@ CHECKS = (
     Check("broker.port", broker.port, ("broker.name",)),
     Check("broker.tls", broker.tls, ("broker.port", "tls.chain")),
     Check("broker.identity", broker.identity, ("broker.tls",)),
-    Check("broker.topics", broker.topics, ("broker.identity",)),
+    Check("broker.topics", topics.topics, ("broker.identity",)),
     # ---------------------------------------------------------------------- what moves
     Check("relay.resistor", lines.pulldown, ("relay.polarity",), moves=True),
     Check("relay.entry", moving.entry_relay, ("gpio.lines",), moves=True),

@@ -54,7 +54,7 @@ def link(settings: Settings) -> Iterator[Link]:
         closing.callback(store.close)
         doorbell = DoorbellListener(settings.paths.doorbell)
         closing.callback(doorbell.close)
-        presence = PresenceDesk(site, gate, _about())
+        presence = PresenceDesk(site, gate, about_the_link())
         replays = ReplayDesk(site, gate, journal)
         commands, sync, others = _desks(settings, replays.ask, closing)
         security = Security(settings)
@@ -146,7 +146,7 @@ def _desks(
     return commands, sync, [BoardDesk(site, gate, BoardReader(paths.board)), discovery]
 
 
-def _about() -> dict[str, JsonValue]:
+def about_the_link() -> dict[str, JsonValue]:
     """Return what presence tells of the link; the unit shows it no /proc/sys."""
     about: dict[str, JsonValue] = {"version": __version__}
     try:

@@ -17,7 +17,7 @@ from gatepost_services.contract.schemas import EventSchema, schemas
 from gatepost_services.record import Entry, JsonValue
 
 # Of the document as a whole: the first number is another one when a server has to be changed.
-VERSION = "1.0.0"
+VERSION = "1.1.0"
 _BINDING = "0.2.0"
 _PREFIX = "gatepost/{site}/{gate}/"
 _WITHHELD = "journal.withheld"
@@ -44,6 +44,8 @@ its hash:
    (retained), and the gate sends again what is above.
 7. `head` (retained, signed) names the newest number and its hash: it shows when the newest events
    are kept back.
+8. A message `{}` where an event, a reply or a request is expected is none: a gate asks so whether
+   the broker lets it write there (`gatepost doctor`). Ignore it.
 
 `dataschema` names type and version of what `data` hold. A version is never changed; a server takes
 types, versions and reason codes that it does not know as they are."""

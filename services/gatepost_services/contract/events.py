@@ -40,6 +40,8 @@ MAX_EVENT_BYTES = 64 * 1024
 MAX_BOOT_ID_LENGTH = 64
 WITHHELD = "gatepost.journal.withheld"
 GAP = "gatepost.journal.gap"
+# In the place of an event, a reply or a request: only asks whether the broker lets it through.
+PROBE = b"{}"
 Stream = Literal["alarm", "live", "backlog", "replay"]
 Why = Literal["damaged", "too_large", "refused"]
 _TYPE_PREFIX = "gatepost."

@@ -12,7 +12,13 @@ import time
 from collections.abc import Callable
 from typing import Literal, Self
 
-from gatepost_services.contract.events import WireError, WireEvent, decode, watermark_topic
+from gatepost_services.contract.events import (
+    PROBE,
+    WireError,
+    WireEvent,
+    decode,
+    watermark_topic,
+)
 from gatepost_services.edge_log import EdgeLog
 from gatepost_services.hub.messages import Broker, Incoming, Outgoing
 from gatepost_services.hub.mqtt import HubClient
@@ -129,6 +135,8 @@ class Subscriber:
 
     def _take(self, message: Incoming) -> None:
         payload = message.payload
+        if payload == PROBE:
+            return
         try:
             event = _event_in(message)
         except WireError as error:

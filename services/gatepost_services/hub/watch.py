@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from gatepost_services.contract.events import (
+    PROBE,
     WITHHELD,
     WireError,
     WireEvent,
@@ -183,7 +184,7 @@ class SiteWatch:
         before = row.shown()
         happened: list[Happening] = []
         try:
-            if kind.startswith("event/"):
+            if kind.startswith("event/") and message.payload != PROBE:
                 happened.append(self._event(row, kind.partition("/")[2], message.payload, now_s))
             elif kind in KINDS:
                 _state(row, kind, message.payload)

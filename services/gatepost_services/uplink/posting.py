@@ -73,6 +73,11 @@ class Posting:
         self._keep_log, self._bug_log = EdgeLog(_LOG, logging.ERROR), EdgeLog(_LOG, logging.ERROR)
 
     @property
+    def topics(self) -> frozenset[str]:
+        """What is subscribed to, at each connection."""
+        return frozenset(topic for desk in self._desks for topic in desk.topics)
+
+    @property
     def in_flight(self) -> int:
         """How many posts are sent and not acknowledged."""
         return len(self._by_mid)
@@ -249,7 +254,7 @@ class Posting:
 
     def _note_subscriptions(self, session: Session) -> None:
         self._is_subscribed = True
-        for topic in {each for desk in self._desks for each in desk.topics}:
+        for topic in self.topics:
             self._deaths.pop(_of_subscription(topic), None)
             log = self._log_of(_of_subscription(topic))
             reason = session.refused_topics.get(topic)

@@ -39,6 +39,16 @@ class PresenceDesk:
         return self._post("lost")
 
     @property
+    def birth(self) -> Post:
+        """What is said while the link is there."""
+        return self._post("online")
+
+    @property
+    def end(self) -> Post:
+        """What is said once it has ended in good order."""
+        return self._post("stopped")
+
+    @property
     def is_said(self) -> bool:
         """Whether the broker knows how things are now."""
         return not self._is_due

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from gatepost_services.sqlite_file import Kind, SqliteWriter, set_aside
+from gatepost_services.sqlite_reader import SqliteReader
 from gatepost_services.uplink.position import (
     PositionError,
     read_acknowledged,
@@ -167,6 +168,30 @@ class ProgressStore(SqliteWriter):
         for table in _TABLES:
             connection.execute(table)
         connection.execute("INSERT INTO progress VALUES (?, ?, ?, ?, ?)", _row(self._begin))
+
+
+class ProgressReader(SqliteReader):
+    """The same, for another process than the link: how far it has come."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, _KIND, remedy="the link makes it when it starts")
+
+    def progress(self) -> tuple[Progress, tuple[int, ...]]:
+        """Return the progress, and the numbers of the events set apart.
+
+        Raises:
+            StoreError: there is none that can be read.
+        """
+
+        def look(file: sqlite3.Connection) -> tuple[Progress | None, tuple[int, ...]]:
+            rows = file.execute(_PROGRESS).fetchall()
+            apart = tuple(row[0] for row in file.execute(_SET_APART))
+            return _progress(rows[0]) if len(rows) == 1 else None, apart
+
+        progress, apart = self._ask(look)
+        if progress is None:
+            raise _DamagedError(f"{self._path}: holds no progress that makes sense")
+        return progress, apart
 
 
 _Row = tuple[int, int, str, int, bytes]
