@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from gatepost.core.words import Text
-from gatepost.doctor.columns import cut, padded, wrapped
+from gatepost.doctor.columns import fitted, padded, wrapped
 from gatepost.doctor.model import Check, Level, Result, texts
 
 _MARKS = {
@@ -37,10 +37,12 @@ def status_of(results: Sequence[Result]) -> int:
 
 
 def line_of(result: Result, *, in_colour: bool, columns: int, say: Say = str) -> str:
-    """Return one check as one line."""
+    """Return one check as one line, as more where it does not fit: no figure is left out."""
     mark, code = _MARKS[result.level]
     shown = padded(say(mark), _MARK_COLUMNS)
-    text = cut(f"{shown}{result.id:<{_ID_COLUMNS}}{say(result.says)}", columns)
+    before = _MARK_COLUMNS + _ID_COLUMNS
+    lines = fitted(say(result.says), columns - before)
+    text = f"\n{' ' * before}".join([f"{shown}{result.id:<{_ID_COLUMNS}}{lines[0]}", *lines[1:]])
     return _coloured(text, code, to=len(shown)) if in_colour else text
 
 
