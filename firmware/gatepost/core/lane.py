@@ -104,6 +104,18 @@ def release_s(output: Output, policy: Policy) -> float | None:
     return span_s if policy.pulse_s is None else min(policy.pulse_s, span_s)
 
 
+def freed_at(lane: Lane, at_s: float, policy: Policy) -> Lane:
+    """Return the lane with the time of a release counted from the instant when the relay moved.
+
+    What led to it may have waited meanwhile, for a start or for a disk: that takes nothing from
+    the person. A lane that frees nothing, or has no end to it, stays as it is.
+    """
+    output = output_of(lane)
+    if not output.releases or output.until is None:
+        return lane
+    return replace(lane, entered_at_s=at_s, deadline_at_s=at_s + policy.spans_s[output.until])
+
+
 def advance(lane: Lane, event: LaneEvent, policy: Policy) -> tuple[Lane, tuple[Record, ...]]:
     """Return the lane after `event`, and what is to be recorded, in order.
 

@@ -21,7 +21,7 @@ from gatepost.core.events import (
     Written,
 )
 from gatepost.core.faults import SENSOR_FAULTS, Fault
-from gatepost.core.lane import advance, output_of
+from gatepost.core.lane import advance, freed_at, output_of
 from gatepost.core.sensing import Sensing
 from gatepost.core.states import Standing, State
 from gatepost.core.visit import Lane, Policy, Visit, under
@@ -189,7 +189,8 @@ class Gate:
                 self._recorder.cleared(_READER_FAULTS[direction], at_s)
                 self._ask_leavers(self._recorder.standing)
                 self._passes_read += 1
-                self._feed(self._around.codes.shown(credential, direction, at_s))
+                if direction is Direction.ENTRY or self._is_wish(at_s):
+                    self._feed(self._around.codes.shown(credential, direction, at_s))
             case ReaderFault(at_s=at_s, kind=ReaderFaultKind.GONE, detail=detail):
                 self._recorder.raised(_READER_FAULTS[event.direction], at_s, detail)
                 self._ask_leavers(self._recorder.standing)
@@ -206,7 +207,7 @@ class Gate:
                 self._feed(event)
             case InputChanged(name=name, active=active):
                 self._inputs[name.value] = active
-                if name is not InputName.STAFF_RELEASE or not self._is_found(event.at_s):
+                if self._counts(event):
                     self._feed(event)
 
     def _ask_leavers(self, standing: Iterable[Fault]) -> None:
@@ -215,8 +216,18 @@ class Gate:
         if asks is not self._policy.exits_by_pass:
             self._policy = replace(self._policy, exits_by_pass=asks)
 
-    def _is_found(self, at_s: float) -> bool:
-        return self._found_until_s is None or at_s < self._found_until_s
+    def _counts(self, change: InputChanged) -> bool:
+        match change.name:
+            case InputName.STAFF_RELEASE:
+                return self._found_until_s is not None and change.at_s >= self._found_until_s
+            case InputName.EXIT_BUTTON:
+                return self._is_wish(change.at_s) or self._hardware.inputs.is_active(change.name)
+            case _:
+                return True
+
+    def _is_wish(self, at_s: float) -> bool:
+        """Return whether who asked to leave then, perhaps while this started, still waits."""
+        return self._now_s() - at_s < self._policy.exit_wish_s
 
     def _feed(self, event: LaneEvent) -> tuple[Record, ...]:
         """Advance the lane: decide, record, act, in this order; but see `_cannot_wait`."""
@@ -236,6 +247,7 @@ class Gate:
             self.lane, records = replace(was, served=self.lane.served), ()
         if _is_elsewhere(shown, self.lane):
             self._stage.show(self.lane, self._policy)
+            self.lane = freed_at(self.lane, self._now_s(), self._policy)
         if self.lane.state is State.MEASURING and _is_elsewhere(was, self.lane):
             self._sensing.begin_attempt(self._now_s())
         self._follow_up(records, was)  # last: nobody waits for it
