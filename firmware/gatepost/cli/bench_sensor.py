@@ -13,6 +13,7 @@ from typing import NamedTuple
 from gatepost.cli.main import fail
 from gatepost.cli.words import is_english, mark, say
 from gatepost.core.words import Text
+from gatepost.demo import SIMULATED_ERROR_C
 from gatepost.doctor.columns import wrapped
 from gatepost.wiring.thermometer import driver
 from gatepost_config.settings import Settings
@@ -21,7 +22,6 @@ from gatepost_hal.parts import PARTS
 from gatepost_hal.ports import Clock, Reading, SensorFault, SensorFaultKind, Thermometer
 from gatepost_hal.system import SystemClock
 
-SIMULATED_ERROR_C = 0.3  # so far off is the simulated sensor: something for a calibration to find
 SIMULATED = Text(
     "SIMULATED: no real sensor is read. This one reads {error} C too high until it is calibrated.",
     {"error": SIMULATED_ERROR_C},
@@ -89,25 +89,22 @@ def real_bench(settings: Settings) -> Iterator[Bench]:
 
 @contextmanager
 def simulated_bench(settings: Settings, *, in_real_time: bool = False) -> Iterator[Bench]:
-    """Yield a simulated sensor of the settings' part, always the same one, at 24 C.
+    """Yield the simulated sensor, of the settings' part and that of `gatepost simulate`, at 24 C.
 
     Its time passes at once, unless it is to be watched.
     """
     # Imported here: nothing that runs without the flag may reach the simulation.
-    from gatepost_hal.simulated.mlx90614 import (  # noqa: PLC0415
-        SimulatedI2cBus,
-        SimulatedMlx90614,
-    )
+    from gatepost.demo.sensor import simulated_sensor  # noqa: PLC0415
+    from gatepost_hal.simulated.mlx90614 import SimulatedI2cBus  # noqa: PLC0415
     from gatepost_hal.simulated.world import World  # noqa: PLC0415
 
     sensor = settings.sensor
     world = World(start_utc_s=time.time())
     try:
-        chip = SimulatedMlx90614(world, part=PARTS[sensor.part], supply_v=sensor.supply_v)
+        chip = simulated_sensor(world, sensor)
     except ValueError as error:
         told = mark('set [sensor] part = "DCC" and distance_cm = 5.0 in a copy of the settings')
         fail(f"--simulated: {error}; {say(told)}", status=2)
-    chip.drift_c = SIMULATED_ERROR_C
     bus = SimulatedI2cBus(chip, world=world, address=sensor.address)
 
     def look_at(celsius: float) -> None:
@@ -131,19 +128,26 @@ def simulated_bench(settings: Settings, *, in_real_time: bool = False) -> Iterat
 
 def complaint(fault: SensorFault) -> str:
     """Return what went wrong with a sensor that did not answer, and what to do."""
-    return say(
+    return say(complaint_of(fault))
+
+
+def complaint_of(fault: SensorFault) -> Text:
+    """Return the same for programs, which get it in English."""
+    return Text(
         "The sensor does not answer: {kind}: {detail}. {remedy}",
-        kind=fault.kind.value,
-        detail=fault.detail,
-        remedy=remedy(fault),
+        {"kind": fault.kind.value, "detail": fault.detail, "remedy": _remedy(fault)},
     )
 
 
 def remedy(fault: SensorFault) -> str:
     """Return what to do about a failed measurement."""
+    return say(_remedy(fault))
+
+
+def _remedy(fault: SensorFault) -> Text:
     if "systemctl" in fault.detail:  # the driver met another process, and says so
-        return say("Start it again when you are done.")
-    return say(_REMEDIES[fault.kind])
+        return Text("Start it again when you are done.")
+    return Text(_REMEDIES[fault.kind])
 
 
 def tell(text: str, *, indent: str = "") -> None:

@@ -111,7 +111,9 @@ def run(args: argparse.Namespace) -> int:
     write(record, path)
     say_what_follows(settings)
     if args.simulated:
-        tell(mark("SIMULATED: remove the file when you have looked at it."))
+        tell(
+            mark("SIMULATED: it counts for the simulated sensor alone, that of gatepost simulate.")
+        )
     return 0
 
 

@@ -1,7 +1,8 @@
 """`gatepost simulate`: the gate process on a simulated lane with people in it.
 
 The controller, its loop, journal and roster are those of `gatepost run`; only the bytes on the
-bus and the levels on the pins are simulated.
+bus and the levels on the pins are simulated. The sensor is the one that `gatepost calibrate
+--simulated` calibrates, and reads as much too high until then.
 """
 
 import argparse
@@ -12,8 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gatepost import __version__
+from gatepost.cli.main import fail
 from gatepost.cli.process import Stopper, add_config_argument, log_to_stderr
 from gatepost.core.faults import Fault
+from gatepost.demo.sensor import simulated_sensor
 from gatepost.gate import Gate, Hardware
 from gatepost.wiring.lane import gate
 from gatepost.wiring.last_good import settings_in_force
@@ -64,7 +67,11 @@ def run(args: argparse.Namespace) -> int:
     # The thermometer warms up before anybody comes; nobody wants to watch that.
     opens_at_s = settings.sensor.warm_up_s + _SETTLING_S
     world = World(start_utc_s=time.time(), pace=_pacer(args.speed, opens_at_s))
-    lane = SimulatedLane(world, seed=args.seed)
+    try:
+        chip = simulated_sensor(world, settings.sensor, seed=args.seed)
+    except ValueError as error:
+        fail(f'{error}; set [sensor] part = "DCC" in a copy of the settings', status=2)
+    lane = SimulatedLane(world, seed=args.seed, chip=chip)
     done = _read_progress(args.progress)
     crowd = Crowd(
         lane,

@@ -5,11 +5,15 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
 from gatepost.demo.broker import Address, LocalBroker
 from gatepost.demo.processes import Service
+from gatepost.demo.sensor import simulated_calibration
+from gatepost_config.calibration import as_toml
+from gatepost_config.load import load
 from gatepost_hal.simulated.people.crowd import people
 from gatepost_services.contract.events import WireEvent, events_topic
 from gatepost_services.hub.subscriber import Subscriber
@@ -232,17 +236,25 @@ class Demo:
         config.write_text(
             f'[gate]\nsite = "{self._site}"\nname = "lane-1"\n\n'
             f"[screening]\noffset_c = {_OFFSET_C}\nlearns = false\n\n"
-            '[sensor]\ncalibration = "factory"\nsupply_v = 3.0\n\n'
+            "[sensor]\nsupply_v = 3.0\n\n"
             f'[link]\nbroker_host = "{self._address.host}"\nbroker_port = {self._address.port}\n'
             'transport = "plain"\n'
             f'mqtt_version = "{self._address.protocol}"\nreconnect_max_s = 1.0\n\n'
             f"[paths]\ngate_dir = {_toml(self._folder / 'gate')}\n"
             f"link_dir = {_toml(self._folder / 'link')}\n"
             f"run_dir = {_toml(self._folder / 'run')}\n"
-            f"roster = {_toml(roster)}\nroster_key = {_toml(roster_key)}\n",
+            f"roster = {_toml(roster)}\nroster_key = {_toml(roster_key)}\n"
+            f"calibration_dir = {_toml(self._folder / 'calibration')}\n",
             encoding="utf-8",
         )
+        self._calibrate(config)
         return config
+
+    def _calibrate(self, config: Path) -> None:
+        record = simulated_calibration(load(config).sensor, datetime.now(UTC).date())
+        folder = self._folder / "calibration"
+        folder.mkdir(exist_ok=True)
+        (folder / f"{record.sensor_id}.toml").write_text(as_toml(record), encoding="utf-8")
 
     def _summary(self, written: int, tally: TallySnapshot) -> Summary:
         return Summary(

@@ -74,9 +74,10 @@ class SimulatedLane:
 
     Args:
         world: the time in which all of it happens.
-        seed: of the noise on the bus.
+        seed: of the noise on the bus, and of the thermometer where `chip` is none.
         pins: what is wired; without the passage inputs when `mechanics` has no such output.
         mechanics: the variant of the turnstile.
+        chip: the thermometer; None: a DCC on 3.0 V that reads right.
     """
 
     def __init__(
@@ -86,10 +87,11 @@ class SimulatedLane:
         seed: int = 0,
         pins: LanePins = PINS,
         mechanics: Mechanics = TRIPOD,
+        chip: SimulatedMlx90614 | None = None,
     ) -> None:
         self.world = world
         self.mailbox = SimulatedMailbox(world)
-        self.chip = SimulatedMlx90614(world, seed=seed)
+        self.chip = chip or SimulatedMlx90614(world, seed=seed)
         self.bus = SimulatedI2cBus(self.chip, world=world, seed=seed)
         self.thermometer = Mlx90614(self.bus.open, clock=world, pause=world.spend, deadline_s=0.1)
         self.sampler = SimulatedSampler(self.thermometer, world=world, mailbox=self.mailbox)

@@ -102,10 +102,11 @@ class SimulatedMlx90614:
 
     Args:
         world: the clock.
-        seed: of the noise, and of the part's identity.
+        seed: of the noise, and of the part's identity unless `identity` is given.
         part: which ordering code; one whose factory filters are FIR 1024 and IIR 100 %.
         room_c: temperature around the die, which has been powered there for long.
         supply_v: 0.6 C/V beside 3.0 V shifts both temperatures (page 36).
+        identity: a seed of its own: the same part, whatever its noise.
 
     `drift_c` is how far off an aged part reads the object, `eeprom` its cells by opcode.
 
@@ -121,6 +122,7 @@ class SimulatedMlx90614:
         part: Part = DCC,
         room_c: float = 24.0,
         supply_v: float = 3.0,
+        identity: int | None = None,
     ) -> None:
         if part.settling_s > 2 * part.update_s:
             raise ValueError(f"{part.code}: its factory filters are not known")
@@ -132,9 +134,11 @@ class SimulatedMlx90614:
         self._filtered_c: float | None = None
         self._fault: ChipFault | None = None
         self._frozen: dict[int, int] = {}
-        self.eeprom = _DELIVERED | {
-            _EEPROM | 0x1C | i: self._random.getrandbits(16) for i in range(4)
-        }
+        cells = [self._random.getrandbits(16) for _ in range(4)]
+        if identity is not None:
+            named = random.Random(identity)  # noqa: S311 - a name
+            cells = [named.getrandbits(16) for _ in range(4)]
+        self.eeprom = _DELIVERED | {_EEPROM | 0x1C | i: cell for i, cell in enumerate(cells)}
         self._room_c = room_c
         self._die = _Die(room_c + _SELF_HEATING_C, room_c + _SELF_HEATING_C, world.now_s())
         self.supply_v = supply_v
