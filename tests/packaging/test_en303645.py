@@ -1,6 +1,8 @@
 """services/EN-303-645.md: each provision once, what it says is backed, what is open says who.
 
-python -m tests.packaging.test_en303645 --write      # writes the page anew from en303645.toml
+In Chinese the same, by en303645.zh-CN.toml, which has all texts of en303645.toml and no other.
+
+python -m tests.packaging.test_en303645 --write      # writes both pages anew
 """
 
 import re
@@ -14,7 +16,7 @@ import pytest
 pytestmark = pytest.mark.packaging
 ROOT = Path(__file__).parents[2]
 SERVICES = ROOT / "services"
-PAGE = "EN-303-645.md"
+PAGES = ("EN-303-645.md", "EN-303-645.zh-CN.md")
 BEGIN, END = "<!-- begin: en303645.toml -->\n", "<!-- end: en303645.toml -->\n"
 STATUSES = {
     "met": "met",
@@ -23,6 +25,9 @@ STATUSES = {
     "open": "**open**",
 }
 WHO = ("Gatepost", "operator")
+SUMS = ("all", "of them must (M)", "together")
+HEADINGS = ("what it asks", "status", "how", "evidence")
+OPEN, WITH_WHO = "Open: {ids}.", "{status}: {who}"
 _KINDS = ("M", "MC", "MF", "MCF", "R", "RC", "RF")
 # Table B.1 of V3.1.3, as CLAUSE: what follows the dash.
 PROVISIONS = {
@@ -53,34 +58,55 @@ def provisions():
     return [provision for clause in clauses() for provision in clause["provision"]]
 
 
-def as_markdown():
+def texts():
+    """Return all that a translation has to have, in order."""
+    told = [*SUMS, *HEADINGS, OPEN, WITH_WHO, *STATUSES.values(), *WHO]
+    for clause in clauses():
+        told += [clause["title"]]
+        told += [each[name] for each in clause["provision"] for name in ("asks", "how")]
+    return list(dict.fromkeys(told))
+
+
+def translation():
+    """Return the Chinese by the English."""
+    rows = tomllib.loads((SERVICES / "en303645.zh-CN.toml").read_text(encoding="utf-8"))["text"]
+    assert len({row["en"] for row in rows}) == len(rows)
+    return {row["en"]: row["told"] for row in rows}
+
+
+def say_for(page):
+    return translation().__getitem__ if page == PAGES[1] else str
+
+
+def as_markdown(say):
     """Return the tables of the page."""
-    return f"{_sums()}\n\n{''.join(map(_table, clauses()))}"
+    return f"{_sums(say)}\n\n{''.join(_table(each, say) for each in clauses())}"
 
 
-def _sums():
+def _sums(say):
     counts = Counter(each["status"] for each in provisions())
     must = Counter(each["status"] for each in provisions() if each["kind"].startswith("M"))
-    lines = ["| | all | of them must (M) |", "|---|---|---|"]
-    lines += [f"| {told} | {counts[name]} | {must[name]} |" for name, told in STATUSES.items()]
-    lines.append(f"| together | {counts.total()} | {must.total()} |")
+    lines = ["| | {} | {} |".format(*map(say, SUMS[:2])), "|---|---|---|"]
+    lines += [f"| {say(told)} | {counts[name]} | {must[name]} |" for name, told in STATUSES.items()]
+    lines.append(f"| {say(SUMS[2])} | {counts.total()} | {must.total()} |")
     open_ = [each["id"] for each in provisions() if each["status"] == "open"]
-    return "\n".join(lines) + f"\n\nOpen: {', '.join(open_)}."
+    return "\n".join(lines) + "\n\n" + say(OPEN).format(ids=", ".join(open_))
 
 
-def _table(clause):
-    head = f"## {clause['number']} {clause['title']}\n\n"
-    lines = ["| | | what it asks | status | how | evidence |", "|---|---|---|---|---|---|"]
-    return head + "\n".join([*lines, *map(_row, clause["provision"])]) + "\n\n"
+def _table(clause, say):
+    head = f"## {clause['number']} {say(clause['title'])}\n\n"
+    lines = [f"| | | {' | '.join(map(say, HEADINGS))} |", "|---|---|---|---|---|---|"]
+    rows = [_row(each, say) for each in clause["provision"]]
+    return head + "\n".join([*lines, *rows]) + "\n\n"
 
 
-def _row(provision):
-    status = STATUSES[provision["status"]]
+def _row(provision, say):
+    status = say(STATUSES[provision["status"]])
     if "who" in provision:
-        status += f": {provision['who']}"
+        status = say(WITH_WHO).format(status=status, who=say(provision["who"]))
     evidence = "<br>".join(map(_link, provision["evidence"]))
-    cells = (provision["id"], provision["kind"], provision["asks"], status, provision["how"])
-    return f"| {' | '.join(cells)} | {evidence} |"
+    cells = (provision["id"], provision["kind"], say(provision["asks"]), status)
+    return f"| {' | '.join(cells)} | {say(provision['how'])} | {evidence} |"
 
 
 def _link(evidence):
@@ -88,13 +114,13 @@ def _link(evidence):
     return f"[{test or Path(path).name}](../{path})"
 
 
-def renewed(text):
+def renewed(text, page):
     """Return the page with its tables as they are to be."""
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     assert begin
     assert end
-    return f"{before}{begin}\n{as_markdown()}{end}{after}"
+    return f"{before}{begin}\n{as_markdown(say_for(page))}{end}{after}"
 
 
 def test_each_provision_is_there_once_in_the_standards_order():
@@ -162,20 +188,58 @@ def test_no_private_key_stands_in_the_code():
     assert len(_PRIVATE.findall(text)) == 1
 
 
-def test_the_page_is_that_of_the_data():
-    text = (SERVICES / PAGE).read_text("utf-8")
-    assert text == renewed(text), "python -m tests.packaging.test_en303645 --write"
+@pytest.mark.parametrize("page", PAGES)
+def test_the_page_is_that_of_the_data(page):
+    text = (SERVICES / page).read_text("utf-8")
+    assert text == renewed(text, page), "python -m tests.packaging.test_en303645 --write"
 
 
-def test_every_link_of_the_page_leads_somewhere():
-    links = re.findall(r"\]\(([^)#]+)\)", (SERVICES / PAGE).read_text("utf-8"))
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_of_the_page_leads_somewhere(page):
+    links = re.findall(r"\]\(([^)#]+)\)", (SERVICES / page).read_text("utf-8"))
+    assert {*PAGES} - {page} <= {*links}
     links = [link for link in links if not link.startswith("https://")]
-    assert links
     assert [link for link in links if not (SERVICES / link).exists()] == []
+
+
+def test_every_text_is_translated_and_no_other():
+    told = translation()
+    assert [text for text in texts() if text not in told] == []
+    assert told.keys() - texts() == set()
+
+
+def test_a_translation_names_what_its_text_names():
+    for text, told in translation().items():
+        for what in (r"`[^`]*`", r"\{\w+\}", r"\d[\w.-]*\w|\d"):
+            assert sorted(re.findall(what, text)) == sorted(re.findall(what, told, re.ASCII)), told
+        assert "|" not in told
+        if text not in ("Gatepost", WITH_WHO):
+            assert re.search(r"[\u4e00-\u9fff]", re.sub(r"\{\w+\}", "", told)), text
+
+
+def test_what_stands_before_the_tables_is_the_same_in_both():
+    before = [(SERVICES / page).read_text("utf-8").partition(BEGIN)[0] for page in PAGES]
+    for what in (r"`[^`]*`", r"\b\d+(?:\.\d+)+(?:-\d+)?\b", r"\n\n", r"\*\*[MR]\*\*"):
+        english, chinese = (set(re.findall(what, text, re.ASCII)) for text in before)
+        assert english <= chinese, what
+        assert chinese - english <= {"`en303645.zh-CN.toml`"}
+
+
+def test_what_stands_before_the_tables_counts_right():
+    open_ = {each["id"] for each in provisions() if each["status"] == "open"}
+    for page in PAGES:
+        before = (SERVICES / page).read_text("utf-8").partition(BEGIN)[0]
+        _, assessed, is_open = before.partition("**Open**" if page == PAGES[0] else "**未达到**")
+        assert assessed
+        named = set(re.findall(r"(?<![\d.])5\.\d+(?:-\d+)?(?![\d-])", is_open, re.ASCII))
+        assert named
+        for id_ in named:
+            assert any(each == id_ or each.startswith(f"{id_}-") for each in open_), id_
 
 
 if __name__ == "__main__":
     if sys.argv[1:] != ["--write"]:
         sys.exit(__doc__)
-    page = SERVICES / PAGE
-    page.write_text(renewed(page.read_text("utf-8")), encoding="utf-8")
+    for name in PAGES:
+        path = SERVICES / name
+        path.write_text(renewed(path.read_text("utf-8"), name), encoding="utf-8")

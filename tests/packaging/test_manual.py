@@ -29,7 +29,7 @@ FIRST = "first-gate"
 # In the order in which they are played.
 PAGES = (
     *("README", "phone", "flashing", "wiring", "configuration", "calibration", "faults"),
-    "data-protection",
+    *("data-protection", "security"),
 )
 LESSON, PORTS = "/tmp/lesson", ("8085", "8883")  # noqa: S108 - words of the page
 ETC, CARD = "/etc/gatepost", ("/media/bootfs", "/boot/firmware")
@@ -43,6 +43,7 @@ from gatepost.cli.main import main
 words = sys.argv[1:]
 simulated = {{"calibrate": ["--simulated"], "measure": ["--simulated", "36.5"]}}
 words += simulated.get(words[0], [])
+words += ["--dir", "{ca}"] if words[0] == "pki" else []
 words += ["--yes"] if {{"apply", "rollback", "erase"}} & set(words[:2]) else []
 status = main(words)
 sys.exit(0 if words[0] == "doctor" else status)
@@ -79,7 +80,7 @@ def gate(tmp_path_factory):
         shell.play(status)
         config = shell.folder / "etc" / "gatepost.toml"
         program = shell.folder / "gatepost.py"
-        program.write_text(GATEPOST.format(config=config), encoding="utf-8")
+        program.write_text(GATEPOST.format(config=config, ca=shell.folder / "ca"), "utf-8")
         shell.add_program("gatepost", f'exec "{sys.executable}" -P "{program}" "$@"')
         shell.add_program("sudo", 'exec "$@"')
         for name in ("systemctl", "journalctl"):
