@@ -5,34 +5,45 @@ from collections.abc import Iterator, Mapping
 
 from msgspec import NODEFAULT
 
-from gatepost_config.reference import Entry, Section, sections, values
+from gatepost_config.reference import Entry, allowed_in, sections, values
 from gatepost_config.settings import Settings
 from gatepost_config.toml_text import block, with_comment, written
+from gatepost_config.tongue import ENGLISH, Tongue, mark
 
 _ABOUT_THE_EXAMPLE = (
-    "Gatepost: the settings of one gate. Copy this file to /etc/gatepost/gatepost.toml.",
+    mark("Gatepost: the settings of one gate. Copy this file to /etc/gatepost/gatepost.toml."),
     "",
-    "Every setting is listed. One that is commented out shows its default; the others must be set. "
-    "Units stand in the names: _s seconds, _c degrees Celsius. A key that does not exist, or a "
-    "value out of range, stops the start with a message that says what is allowed.",
+    mark(
+        "Every setting is listed. One that is commented out shows its default; the others must be "
+        "set. Units stand in the names: _s seconds, _c degrees Celsius. A key that does not exist, "
+        "or a value out of range, stops the start with a message that says what is allowed."
+    ),
     "",
-    "Made by gatepost config example, from config/gatepost_config/reference.toml.",
+    mark("Made by gatepost config example, from config/gatepost_config/reference.toml."),
 )
+_DEFAULT, _SET, _LINE = mark("default"), mark("set"), mark("set in line {line}")
+_OTHERWISE = mark("{set}, default {default}")
+_SENTENCE = mark("{told}.")
 # Of these the type says everything that may be said.
 _PLAIN = ("path", "yes or no")
 
 
-def example() -> str:
+def example(tongue: Tongue = ENGLISH) -> str:
     """Return the example file: what has a default is commented out."""
-    lines = [line for text in _ABOUT_THE_EXAMPLE for line in (block(text) if text else ("#",))]
+    lines = [line for text in _ABOUT_THE_EXAMPLE for line in _block(text, tongue)]
     for section in sections():
-        lines += ["", *with_comment(f"[{section.name}]", section.text)]
+        about = tongue.say(section.text)
+        lines += ["", *with_comment(f"[{section.name}]", about, tongue.wrap)]
         for entry in section.entries:
             required = entry.default is NODEFAULT
             value = written(entry.example if required else entry.default)
-            mark = "" if required else "#"
-            lines += with_comment(f"{mark}{entry.key} = {value}", _about(entry))
+            statement = f"{'' if required else '#'}{entry.key} = {value}"
+            lines += with_comment(statement, _about(entry, tongue), tongue.wrap)
     return "\n".join((*lines, ""))
+
+
+def _block(text: str, tongue: Tongue) -> Iterator[str]:
+    return block(tongue.say(text), tongue.wrap) if text else iter(("#",))
 
 
 def commented(
@@ -41,6 +52,7 @@ def commented(
     *,
     heading: tuple[str, ...],
     only_changed: bool = False,
+    tongue: Tongue = ENGLISH,
 ) -> str:
     """Return a file with the same settings, each with where its value is from.
 
@@ -49,13 +61,21 @@ def commented(
         lines: the settings that its file says, by name, with the line where it is known.
         heading: sentences that come first.
         only_changed: leave out what is as the default.
+        tongue: the language of the comments.
     """
     found = values(settings)
-    text = [line for sentence in heading for line in block(sentence)]
+    text = [line for sentence in heading for line in block(sentence, tongue.wrap)]
     for section in sections():
-        rows = list(_rows(section, found, lines, only_changed=only_changed))
-        if rows:
-            text += ["", *with_comment(f"[{section.name}]", section.text), *rows]
+        statements: list[str] = []
+        for entry in section.entries:
+            value = found[entry.name]
+            if is_changed(entry, value) or not only_changed:
+                comment = _with_origin(entry, lines, tongue)
+                statement = f"{entry.key} = {written(value)}"
+                statements += with_comment(statement, comment, tongue.wrap)
+        if statements:
+            about = tongue.say(section.text)
+            text += ["", *with_comment(f"[{section.name}]", about, tongue.wrap), *statements]
     return "\n".join((*text, ""))
 
 
@@ -86,32 +106,27 @@ def lines_of(raw: Mapping[str, object], text: str) -> dict[str, int | None]:
     }
 
 
-def _rows(
-    section: Section,
-    found: Mapping[str, object],
-    lines: Mapping[str, int | None],
-    *,
-    only_changed: bool,
-) -> Iterator[str]:
-    for entry in section.entries:
-        value = found[entry.name]
-        if only_changed and not is_changed(entry, value):
-            continue
-        comment = f"{_origin(entry, lines)}. {_about(entry)}"
-        yield from with_comment(f"{entry.key} = {written(value)}", comment)
+def _with_origin(entry: Entry, lines: Mapping[str, int | None], tongue: Tongue) -> str:
+    origin = tongue.say(_SENTENCE, told=_origin(entry, lines, tongue))
+    return f"{origin}{tongue.space}{_about(entry, tongue)}"
 
 
-def _origin(entry: Entry, lines: Mapping[str, int | None]) -> str:
+def _origin(entry: Entry, lines: Mapping[str, int | None], tongue: Tongue) -> str:
     """Return where a value is from, in words."""
+    say = tongue.say
     if entry.name not in lines:
-        return "default"
+        return say(_DEFAULT)
     number = lines[entry.name]
-    where = "set" if number is None else f"set in line {number}"
-    return where if entry.default is NODEFAULT else f"{where}, default {written(entry.default)}"
+    where = say(_SET) if number is None else say(_LINE, line=number)
+    if entry.default is NODEFAULT:
+        return where
+    return say(_OTHERWISE, set=where, default=written(entry.default))
 
 
-def _about(entry: Entry) -> str:
+def _about(entry: Entry, tongue: Tongue) -> str:
     """Return what a setting may be, and what it does."""
-    allowed = "" if entry.kind in _PLAIN else f"{entry.allowed} {entry.unit}".rstrip() + ". "
+    say = tongue.say
     joint = "" if entry.is_line else entry.joint  # of these the section says it once
-    return f"{allowed}{entry.text} {joint}".rstrip()
+    allowed = "" if entry.kind in _PLAIN else say(_SENTENCE, told=allowed_in(entry, tongue))
+    told = (allowed, say(entry.text), say(joint))
+    return tongue.space.join(filter(None, told))

@@ -19,6 +19,7 @@ from msgspec.structs import fields as fields_of
 
 from gatepost_config.settings import BcmPin, OptionalPin, Settings
 from gatepost_config.toml_text import written
+from gatepost_config.tongue import ENGLISH, Tongue, mark
 
 # The processes that read a setting, by the word of their unit.
 Process = Literal["gate", "link"]
@@ -29,6 +30,10 @@ UNITS: Mapping[Process, str] = MappingProxyType(
     {"gate": "gatepost-gate", "link": "gatepost-uplink"}
 )
 
+_RANGE = mark("{least} to {most}")
+_WHOLE, _NUMBER, _TRUTH = mark("whole number"), mark("number"), mark("yes or no")
+_CHOICE, _TEXT, _PATH = mark("choice"), mark("text"), mark("path")
+_ABSOLUTE = mark("an absolute path")
 _FILE = Path(__file__).with_name("reference.toml")
 # What the end of a name says.
 _UNIT_ENDS = {
@@ -63,7 +68,7 @@ class _SectionText(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Entry(NamedTuple):
-    """One setting.
+    """One setting; its texts are English.
 
     `field` is that of its section. `allowed` says in words what it may be, without the unit.
     `joint` says what is checked of it together with other settings, or nothing. `restart` names
@@ -149,6 +154,18 @@ def kind_of(entry: Entry) -> mi.Type:
     return mi.type_info(entry.field.type)
 
 
+def allowed_in(entry: Entry, tongue: Tongue = ENGLISH, *, with_unit: bool = True) -> str:
+    """Return in words what a setting may be."""
+    match kind_of(entry):
+        case mi.IntType(ge=least, le=most) | mi.FloatType(ge=least, le=most):
+            allowed = tongue.say(_RANGE, least=least, most=most)
+        case mi.StrType() | mi.CustomType():
+            allowed = tongue.say(entry.allowed)
+        case _:
+            allowed = entry.allowed
+    return f"{allowed} {tongue.say(entry.unit)}" if with_unit and entry.unit else allowed
+
+
 def _entry(section: str, text: _SectionText, field: FieldInfo) -> Entry:
     own = text.keys[field.name]
     kind, allowed = _words(field, own.form)
@@ -174,14 +191,14 @@ def _words(field: FieldInfo, form: str) -> tuple[str, str]:
     """Return the type and what is allowed, in words."""
     match mi.type_info(field.type):
         case mi.IntType(ge=least, le=most):
-            return "whole number", f"{least} to {most}"
+            return _WHOLE, _RANGE.format(least=least, most=most)
         case mi.FloatType(ge=least, le=most):
-            return "number", f"{least} to {most}"
+            return _NUMBER, _RANGE.format(least=least, most=most)
         case mi.BoolType():
-            return "yes or no", "true, false"
+            return _TRUTH, "true, false"
         case mi.LiteralType():
-            return "choice", ", ".join(map(written, get_args(field.type)))
+            return _CHOICE, ", ".join(map(written, get_args(field.type)))
         case mi.StrType():
-            return "text", form
+            return _TEXT, form
         case _:
-            return "path", "an absolute path"
+            return _PATH, _ABSOLUTE

@@ -1,8 +1,11 @@
 """Settings as TOML text: values that read back as they were, and comments beside them."""
 
-import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from gatepost_config.tongue import ENGLISH
+
+Wrap = Callable[[str, int], list[str]]
 
 _WIDTH = 100
 _COMMENT_AT = 40
@@ -37,23 +40,21 @@ def _escaped(letter: str) -> str:
     return f"\\U{number:08X}" if number > _BASIC_PLANE else f"\\u{number:04X}"
 
 
-def with_comment(statement: str, comment: str) -> Iterator[str]:
+def with_comment(statement: str, comment: str, wrap: Wrap = ENGLISH.wrap) -> Iterator[str]:
     """Yield the lines of a statement with a comment at its right, below itself where it is long."""
     start = f"{statement:<{_COMMENT_AT}}" if len(statement) < _COMMENT_AT else f"{statement}  "
     if not comment:
         yield statement
         return
-    width = _WIDTH - _COMMENT_AT - 2
     room = _WIDTH - len(start) - 2
-    first, *rest = textwrap.wrap(
-        comment, max(room, 20), break_long_words=False, break_on_hyphens=False
-    )
+    first, *_ = wrap(comment, max(room, 20))
     yield f"{start}# {first}"
-    for line in textwrap.wrap(" ".join(rest), width, break_on_hyphens=False):
-        yield f"{'':<{_COMMENT_AT}}# {line}"
+    for line in wrap(comment.removeprefix(first).lstrip(), _WIDTH - _COMMENT_AT - 2):
+        if line:
+            yield f"{'':<{_COMMENT_AT}}# {line}"
 
 
-def block(comment: str) -> Iterator[str]:
+def block(comment: str, wrap: Wrap = ENGLISH.wrap) -> Iterator[str]:
     """Yield the lines of a comment that stands by itself."""
-    for line in textwrap.wrap(comment, _WIDTH - 2, break_on_hyphens=False):
+    for line in wrap(comment, _WIDTH - 2):
         yield f"# {line}"

@@ -3,9 +3,10 @@
     translate.py            after a text was changed; names what has no translation yet
 
 A text is the first argument of `say`, `mark`, `Text`, `Fine` or `Skipped`, one of checks.toml, the
-remedy of a fault, a help of a command in `TRANSLATED`, or one of argparse's own. A .po file is
-for people and their tools (Poedit, msgfmt); the .mo beside it is what gettext reads, and what the
-wheel brings. Nothing but the standard library, so that it costs no dependency.
+remedy of a fault, what the core says of a measurement, one of reference.toml or of the wiring, a
+help of a command in `TRANSLATED`, or one of argparse's own. A .po file is for people and their
+tools (Poedit, msgfmt); the .mo beside it is what gettext reads, and what the wheel brings. No tool
+of gettext is needed for it.
 """
 
 import argparse
@@ -16,16 +17,28 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from gatepost.cli.main import COMMANDS, make_parser, sentence
+from msgspec.inspect import StrType
+
+from gatepost.cli import wiring_words
+from gatepost.cli.main import COMMANDS, make_parser
+from gatepost.cli.subcommands import sentence, with_help
 from gatepost.cli.words import TRANSLATED
-from gatepost.core.faults import FAULTS
+from gatepost.core.faults import FAULTS, Fault
+from gatepost.core.screening import GUIDANCE, Reason, Zone
 from gatepost.doctor.model import texts
+from gatepost_config.reference import kind_of, sections
+from gatepost_hal import header
 
 HERE = Path(__file__).resolve().parents[1]
-CODE = HERE / "gatepost"
-CATALOGUES = sorted((CODE / "locale").glob("*/LC_MESSAGES/gatepost.po"))
+CONFIG = HERE.parent / "config"
+CATALOGUES = sorted((HERE / "gatepost" / "locale").glob("*/LC_MESSAGES/gatepost.po"))
 _MARKS = {"say", "mark", "Text", "Fine", "Skipped"}
-_HOMES = {"gatepost.cli.words", "gatepost.core.words", "gatepost.doctor.model"}
+_HOMES = {
+    "gatepost.cli.words",
+    "gatepost.core.words",
+    "gatepost.doctor.model",
+    "gatepost_config.tongue",
+}
 _ARGPARSE = "argparse"
 _MAGIC = 0x950412DE
 
@@ -64,9 +77,10 @@ def _texts() -> Iterator[tuple[str, str]]:
     for name in sorted(TRANSLATED):
         for text in _helps(make_parser([name]), name):
             yield text, f"gatepost {name} --help".replace("  ", " ")
-    for path in sorted(CODE.rglob("*.py")):
-        for text in marked(path.read_text(encoding="utf-8")):
-            yield text, path.relative_to(HERE).as_posix()
+    for home in (HERE / "gatepost", CONFIG / "gatepost_config"):
+        for path in sorted(home.rglob("*.py")):
+            for text in marked(path.read_text(encoding="utf-8")):
+                yield text, path.relative_to(home.parent).as_posix()
     yield from _tables()
 
 
@@ -79,6 +93,21 @@ def _tables() -> Iterator[tuple[str, str]]:
                     yield text, f"doctor/checks.toml {check}/{name}"
     for fault, consequence in FAULTS.items():
         yield consequence.remedy, f"core/faults.py {fault.value}"
+    yield from _of_a_measurement()
+    yield from _of_settings()
+
+
+def _of_a_measurement() -> Iterator[tuple[str, str]]:
+    """Yield what the core says of a measurement, and its names as `gatepost measure` says them."""
+    place = "core/screening.py"
+    for guidance in GUIDANCE.values():
+        yield guidance.say, place
+    names = [each.value for each in (*Zone, *Reason)]
+    for fault in Fault:
+        group, _, rest = fault.value.partition("_")
+        names += [fault.value] if group in ("sensor", "calibration") else []
+        names += [rest] if group == "sensor" and rest else []
+    yield from ((name.replace("_", " "), place) for name in names)
 
 
 def marked(source: str) -> Iterator[str]:
@@ -102,27 +131,21 @@ def marked(source: str) -> Iterator[str]:
 
 def _helps(parser: argparse.ArgumentParser, name: str) -> Iterator[str]:
     """Yield the helps of a command; of all, for ""."""
-    own = [parser] if not name else [_subparsers(parser)[name]]
-    line = sentence(COMMANDS[name][1]) if name else ""
+    own = [(parser, "")]
+    if name:
+        (own,) = ([pair] for pair in with_help(parser) if pair[0].prog.endswith(f" {name}"))
     while own:
-        each = own.pop()
-        is_line_of_all = each.description == line  # translated before it was made a sentence
-        yield from filter(None, ("" if is_line_of_all else each.description, each.epilog))
+        each, line = own.pop()
+        # A line of a list was translated before it was made a sentence.
+        is_line = line and each.description == sentence(line)
+        yield from filter(None, ("" if is_line else each.description, each.epilog))
         yield from (group.title for group in each._action_groups if group.title)  # noqa: SLF001
         for action in each._actions:  # noqa: SLF001
             for told in (action, *getattr(action, "_choices_actions", ())):
                 if told.help and told.help != argparse.SUPPRESS:
                     yield told.help
         if name:
-            own += _subparsers(each).values()
-
-
-def _subparsers(parser: argparse.ArgumentParser) -> Mapping[str, argparse.ArgumentParser]:
-    for action in parser._actions:  # noqa: SLF001
-        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
-            found: Mapping[str, argparse.ArgumentParser] = action.choices
-            return found
-    return {}
+            own += with_help(each)
 
 
 def own_of_argparse() -> Iterator[Message]:
@@ -134,6 +157,25 @@ def own_of_argparse() -> Iterator[Message]:
                 yield Message(told[0])
             elif node.func.id == "ngettext":
                 yield Message(told[0], told[1])
+
+
+def _of_settings() -> Iterator[tuple[str, str]]:
+    """Yield the texts of every setting, and of every line of the wiring."""
+    for section in sections():
+        yield section.text, f"reference.toml [{section.name}]"
+        for entry in section.entries:
+            told = (entry.text, entry.joint, entry.unit)
+            form = entry.allowed if isinstance(kind_of(entry), StrType) else ""
+            yield from ((text, f"reference.toml {entry.name}") for text in (*told, form) if text)
+    place = "gatepost/cli/wiring_words.py"
+    for function in (wiring_words.OUTPUTS | wiring_words.INPUTS).values():
+        yield from ((text, place) for text in function if text)
+    for name, text in vars(wiring_words).items():
+        if name.isupper() and isinstance(text, str):
+            yield text, place
+    for line in header.PINS:
+        if bus := header.shared_with(line):
+            yield bus, "header.py"
 
 
 # --------------------------------------------------------------------------------------- the files

@@ -23,12 +23,15 @@ FILES = sorted((ROOT / "firmware" / "gatepost" / "locale").glob("*/*/gatepost.po
 WHOLE = {
     "",
     "calibrate",
+    "config",
     "doctor",
     "enrol",
     "erase",
     "factory-reset",
     "first-boot",
     "lane",
+    "measure",
+    "provision",
     "roster",
 }
 

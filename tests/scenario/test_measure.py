@@ -10,7 +10,10 @@ import pytest
 
 from gatepost.cli.bench_sensor import Bench
 from gatepost.cli.main import main
-from gatepost.cli.measure import NO_DIAGNOSIS, Session, once, watch
+from gatepost.cli.measure import once
+from gatepost.cli.measure_session import Session
+from gatepost.cli.measure_text import NO_DIAGNOSIS
+from gatepost.cli.measure_watch import watch
 from gatepost.core.offset import Offset
 from gatepost_config.calibration import CalibrationRecord, PointRecord, as_toml
 from gatepost_config.load import parse

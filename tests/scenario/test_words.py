@@ -7,14 +7,15 @@ import io
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from gatepost.cli import words
-from gatepost.cli.config_show import example
 from gatepost.cli.main import main
 from gatepost.core.words import Text
 from gatepost.doctor import columns
+from gatepost_config.commented import example
 
 CHINESE = "zh_CN.UTF-8"
 NAMES = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
@@ -175,6 +176,15 @@ CASES = {
     "enrol": ([], 2, "say a TOKEN, or --renew", "请给出 TOKEN，或用 --renew"),
     "roster": (["import", "-", "--base", "0" * 64], 2, "is of a change", "--base 用于更改"),
     "factory-reset": (["--dry-run"], 0, "this is erased for good:", "将永久清除以下内容："),
+    "measure": (["--simulated", "34.5"], 0, "because: untrusted", "原因：不可信"),
+    "provision": (["/none.csv", "/none", "--hours", "0"], 2, "must be 1 to 744", "必须为 1 到 744"),
+    "config": (["check"], 0, "good, for gate", "可用，属于站点"),
+    "config ": (
+        ["reference", "zzz", "qqq"],
+        1,
+        "zzz or qqq in its name",
+        "没有名称含有 zzz 或 qqq 的配置",
+    ),
     "first-boot": (["--boot", "/none"], 0, "nothing to do: no gatepost.toml", "没有要做的事："),
 }
 
@@ -184,14 +194,46 @@ def test_a_whole_command_speaks_either(command, config, locale, capsys):
     arguments, status, english, chinese = CASES[command]
     for language, expected in ((CHINESE, chinese), ("C", english)):
         locale(LC_ALL=language)
+        at = [] if command == "provision" else ["--config", config]
         try:
-            ended = main([command.strip(), "--config", config, *arguments])
+            ended = main([command.strip(), *at, *arguments])
         except SystemExit as end:
             ended = end.code
         said = "".join(capsys.readouterr())
         assert ended == status
         assert expected in said
         assert (language == "C") is said.isascii()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["config", "show", "--json"],
+        ["config", "wiring", "--json"],
+        ["config", "schema"],
+        ["measure", "--simulated", "34.5", "--json"],
+    ],
+    ids=" ".join,
+)
+def test_programs_get_english_whatever_people_get(arguments, config, locale, capsys):
+    told = []
+    for language in (CHINESE, "C"):
+        locale(LC_ALL=language)
+        assert main([*arguments[:1], "--config", config, *arguments[1:]]) == 0
+        told += [capsys.readouterr().out]
+    assert told[0] == told[1]
+    assert json.loads(told[0])
+
+
+def test_a_sensor_that_is_silent_is_told_to_programs_in_english(config, locale, capsys):
+    text = Path(config).read_text(encoding="utf-8").replace("#i2c_bus = 3", "i2c_bus = 250")
+    Path(config).write_text(text, encoding="utf-8")
+    locale(LC_ALL=CHINESE)
+    with pytest.raises(SystemExit, match="1"):
+        main(["measure", "--config", config, "--json"])
+    said = capsys.readouterr()
+    assert "The sensor does not answer: absent: " in json.loads(said.out)["failure"]
+    assert "传感器没有应答：absent：" in said.err
 
 
 def test_how_the_lane_stands_is_told_in_the_language_and_to_programs_as_ever(
@@ -253,9 +295,8 @@ def test_a_terminal_without_chinese_gets_english():
 def test_a_chinese_character_takes_two_columns():
     assert columns.width("ab闸口。") == 8
     assert columns.padded("闸口", 6) == "闸口  "
-    assert columns.cut("闸口进程", 8) == "闸口进程"
-    assert columns.cut("闸口进程", 7) == "闸口..."
-    assert columns.cut("abcdefgh", 7) == "abcd..."
+    assert columns.fitted("闸口进程", 8) == ["闸口进程"]
+    assert columns.fitted("闸口进程", 7) == ["闸口进", "程"]
 
 
 def test_a_long_text_is_broken_between_characters_and_no_word_is_cut():

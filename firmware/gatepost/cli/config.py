@@ -4,13 +4,16 @@ import argparse
 from pathlib import Path
 
 from gatepost.cli import config_apply, config_show, config_text, wiring_text
+from gatepost.cli.config_words import tongue
 from gatepost.cli.document import add_markdown_argument, print_or_renew
 from gatepost.cli.going_over import add_wait_argument
 from gatepost.cli.main import fail
 from gatepost.cli.process import add_config_argument
 from gatepost.cli.wiring_table import wiring_of
+from gatepost.cli.words import mark, say
 from gatepost.wiring.order_in_force import check_order
 from gatepost.wiring.thermometer import check_part
+from gatepost_config.commented import example
 from gatepost_config.difference import differences
 from gatepost_config.load import load
 
@@ -31,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_reference(actions)
     _add_wiring(actions)
     example = _action(actions, "example", "a file that states every setting, to begin with")
-    example.add_argument("--write", type=Path, metavar="FILE", help="write it there")
+    example.add_argument("--write", type=Path, metavar="FILE", help="write it to this file")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -61,11 +64,7 @@ def run(args: argparse.Namespace) -> int:
 def _action(
     actions: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, help_text: str
 ) -> argparse.ArgumentParser:
-    description = f"{help_text[0].upper()}{help_text[1:]}."
-    parser: argparse.ArgumentParser = actions.add_parser(
-        name, help=help_text, description=description
-    )
-    return parser
+    return actions.add_parser(name, help=help_text)
 
 
 def _add_show(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -81,11 +80,12 @@ def _add_show(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 
 
 def _add_diff(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    diff = _action(actions, "diff", "what changes from one file to another, and what to restart")
+    diff = _action(actions, "diff", "what differs between two files, and what to restart for it")
     diff.description = (
-        "Compares the settings of two files key by key; comments and order do not count. Status: "
-        "0 the same, 1 they differ, 2 one of them cannot be used."
+        "Compares the settings of two files one by one; comments and order do not count, nor does "
+        "a default that only one of them states."
     )
+    diff.epilog = "Exit status: 0 the same, 1 they differ, 2 one of them cannot be used."
     diff.add_argument("old", type=Path, metavar="OLD", help="the file as it was")
     diff.add_argument("new", type=Path, metavar="NEW", help="the file as it is to be")
     diff.add_argument("--json", action="store_true", help="one line of JSON")
@@ -96,18 +96,24 @@ def _add_apply(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     apply.description = (
         "Checks a file, shows what changes, asks, and replaces the gate's file as a whole; the one "
         "before is kept beside it, as gatepost.toml.before. Then the gate starts anew as soon as "
-        "nobody is in the lane: it is shut for the seconds that this takes, and what is "
-        "energised is dropped (the fire loop in the relay's supply does not need it). The link "
-        "starts anew at once: it loses nothing. Ctrl-C while it waits: the settings stay in the "
-        "file and count from the next start on, and the gate was asked nothing. FILE may be the "
-        "gate's own, after somebody changed it in its place. Status: 0 in force, 1 in the file "
-        "and not in force yet, 2 they cannot be used and nothing was changed."
+        "nobody is in the lane: it is shut for some seconds, and what is energised is dropped "
+        "(the fire loop in the relay's supply does not need it). The link starts anew at once. "
+        "Ctrl-C while it waits: the settings count from the gate's next start on."
     )
-    apply.add_argument("new", type=Path, metavar="FILE", help="with the settings to come")
+    apply.epilog = (
+        "Exit status: 0 in force, 1 in the file and not in force yet, 2 they cannot be used and "
+        "nothing was changed."
+    )
+    apply.add_argument(
+        "new",
+        type=Path,
+        metavar="FILE",
+        help="with the settings to come; the gate's own, if you changed it in its place",
+    )
     rollback = _action(actions, "rollback", "put the settings before the last apply in force")
     rollback.description = (
-        "Goes back to the settings that gatepost config apply kept, in the same way; said once "
-        "more, it undoes itself."
+        "Goes back to the settings before the last gatepost config apply, in the same way as that "
+        "one. Run once more, it undoes itself."
     )
     for each in (apply, rollback):
         add_config_argument(each)
@@ -124,7 +130,7 @@ def _add_reference(actions: "argparse._SubParsersAction[argparse.ArgumentParser]
         "words",
         nargs="*",
         metavar="WORD",
-        help="only settings with such a word in their name, as turnstile, or relay",
+        help="only settings with this in their name, for example turnstile, or relay",
     )
     add_markdown_argument(reference, "--markdown", "the tables")
 
@@ -141,7 +147,7 @@ def _check(path: Path) -> int:
     settings = load(path)
     check_part(settings, path)
     check_order(settings)
-    print(f"{path}: good, for gate {settings.gate.name} of site {settings.gate.site}")
+    print(config_apply.good(path, settings))
     return 0
 
 
@@ -154,13 +160,14 @@ def _diff(args: argparse.Namespace) -> int:
 def _reference(args: argparse.Namespace) -> int:
     if args.markdown is not None:
         if args.words:
-            fail("--markdown is for all of them: leave the words out", status=2)
+            fail(say("--markdown is for all of them: leave the words out"), status=2)
         return print_or_renew(
             args.markdown, config_text.reference_markdown(), config_text.renewed_reference
         )
     text = config_text.reference_text(args.words)
     if not text:
-        fail(f"no setting has {' or '.join(args.words)} in its name; gatepost config reference")
+        told = mark("no setting has {words} in its name; gatepost config reference")
+        fail(say(told, words=say(" or ").join(args.words)))
     print(text, end="")
     return 0
 
@@ -178,12 +185,12 @@ def _wiring(args: argparse.Namespace) -> int:
 
 
 def _example(path: Path | None) -> int:
-    text = config_show.example()
+    text = example(tongue())
     if path is None:
         print(text, end="")
         return 0
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        fail(f"{path}: {error.strerror}")
+        fail(say("{path}: cannot be written: {why}", path=path, why=error.strerror))
     return 0

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from gatepost.cli import config_text, going_over, settings_file
 from gatepost.cli.main import fail
+from gatepost.cli.words import mark, say, space, yes_or_no
 from gatepost.wiring.last_good import last_good_beside
 from gatepost.wiring.news import settings_digest
 from gatepost.wiring.order_in_force import check_order
@@ -20,8 +21,6 @@ from gatepost_config.difference import differences, restarts
 from gatepost_config.load import ConfigError, decode, load
 from gatepost_config.reference import UNITS
 from gatepost_config.settings import Settings
-
-_YES = ("y", "yes")
 
 
 class _Step(NamedTuple):
@@ -42,22 +41,23 @@ def apply(args: argparse.Namespace) -> int:
     try:
         content = settings_file.read(args.new)
         if content is None:
-            fail(f"{args.new}: there is no such file", status=2)
+            fail(say("{path}: there is no such file", path=args.new), status=2)
         new = _checked(content, args.new)
         if _real(args.new) == path:
             return _take_it(_Step(path, _kept(path), new, is_broken=True), args)
         step = _step(path, new)
         _refuse_another(step, is_again=args.again)
         if settings_file.read(path) == content:
-            print(f"{path}: is the same file already")
+            print(say("{path}: is the same file already", path=path))
             return _go_over(step, args)
         _show(step, args.new)
-        _ask("Put them in force?", step, args)
+        _ask(say("Put them in force?"), step, args)
         settings_file.put_in_force(path, content)
     except settings_file.SettingsFileError as error:
         fail(str(error))
-    before = settings_file.before_of(path)
-    print(f"{path}: written. Those before are in {before.name}: gatepost config rollback")
+    before = settings_file.before_of(path).name
+    told = mark("{path}: written. Those before are in {before}: gatepost config rollback")
+    print(say(told, path=path, before=before))
     return _go_over(step, args)
 
 
@@ -68,19 +68,27 @@ def rollback(args: argparse.Namespace) -> int:
     try:
         content = settings_file.read(before)
         if content is None:
-            fail(f"{before}: there are no settings before; gatepost config apply keeps them")
+            told = mark("{path}: there are no settings before; gatepost config apply keeps them")
+            fail(say(told, path=before))
         step = _step(path, _checked(content, before))
         _refuse_another(step, is_again=args.again)
         if settings_file.read(path) == content:
-            print(f"{path}: is the same as {before.name} already")
+            print(say("{path}: is the same as {before} already", path=path, before=before.name))
             return _go_over(step, args)
         _show(step, before)
-        _ask("Go back to them?", step, args)
+        _ask(say("Go back to them?"), step, args)
         settings_file.exchange(path)
     except settings_file.SettingsFileError as error:
         fail(str(error))
-    print(f"{path}: written. Those that were there are in {before.name}")
+    told = mark("{path}: written. Those that were there are in {before}")
+    print(say(told, path=path, before=before.name))
     return _go_over(step, args)
+
+
+def good(path: Path, settings: Settings) -> str:
+    """Return that a gate would start with a file, and which gate that is."""
+    told = mark("{path}: good, for gate {gate} of site {site}")
+    return say(told, path=path, gate=settings.gate.name, site=settings.gate.site)
 
 
 def _real(path: Path) -> Path:
@@ -113,39 +121,44 @@ def _refuse_another(step: _Step, *, is_again: bool) -> None:
     old, new = step.old, step.new
     if old is None or is_again or old.gate == new.gate:
         return
-    fail(
-        f"this is gate {old.gate.name} of site {old.gate.site}, and the file is for gate "
-        f"{new.gate.name} of site {new.gate.site}: the server knows a gate by its name, its "
-        "certificate too. Correct [gate], or say --again; nothing was changed",
-        status=2,
+    told = say(
+        "this is gate {gate} of site {site}, and the file is for gate {other} of site {elsewhere}: "
+        "the server knows a gate by its name, its certificate too. Correct [gate], or say --again; "
+        "nothing was changed",
+        gate=old.gate.name,
+        site=old.gate.site,
+        other=new.gate.name,
+        elsewhere=new.gate.site,
     )
+    fail(told, status=2)
 
 
 def _show(step: _Step, source: Path) -> None:
-    gate = step.new.gate
-    print(f"{source}: good, for gate {gate.name} of site {gate.site}")
+    print(good(source, step.new))
     if step.old is None:
-        print(f"{step.path}: nothing is known of the settings so far; nothing to compare with")
+        told = mark("{path}: nothing is known of the settings so far; nothing to compare with")
+        print(say(told, path=step.path))
         return
     if step.is_broken:
-        print("compared with the last good settings of the gate:")
+        print(say("compared with the last good settings of the gate:"))
     changes = differences(step.old, step.new)
-    print(config_text.changes_text(changes) if changes else "the same settings, written otherwise")
+    same = say("the same settings, written otherwise")
+    print(config_text.changes_text(changes) if changes else same)
 
 
 def _ask(question: str, step: _Step, args: argparse.Namespace) -> None:
     if args.yes:
         return
     if not sys.stdin.isatty():
-        fail("nobody is there to be asked whether it is meant; say --yes", status=2)
+        fail(say("nobody is there to be asked whether it is meant; say --yes"), status=2)
     if "gate" in _needed(step):
-        warm_up_s = step.new.sensor.warm_up_s
-        print(
+        told = mark(
             "The gate starts anew when nobody is in the lane. It is shut for the seconds that this "
-            f"takes, and the thermometer warms up for {warm_up_s:g} s: entries end with staff."
+            "takes, and the thermometer warms up for {seconds} s: entries end with staff."
         )
-    if input(f"{question} (yes or no) ").strip().lower() not in _YES:
-        fail("nothing was changed")
+        print(say(told, seconds=f"{step.new.sensor.warm_up_s:g}"))
+    if yes_or_no(input(say("{question} (yes or no) ", question=question))) is not True:
+        fail(say("nothing was changed"))
 
 
 # -------------------------------------------------------------------------------------- in force
@@ -154,10 +167,10 @@ def _ask(question: str, step: _Step, args: argparse.Namespace) -> None:
 def _take_it(step: _Step, args: argparse.Namespace) -> int:
     """Have the gate take the file that it has: somebody changed it in its place."""
     if going_over.runs_with(step.new.paths.control) == settings_digest(step.new):
-        print(f"{step.path}: the gate runs with these settings already")
+        print(say("{path}: the gate runs with these settings already", path=step.path))
         return 0
     _show(step, step.path)
-    _ask("Have the gate take them?", step, args)
+    _ask(say("Have the gate take them?"), step, args)
     return _go_over(step, args)
 
 
@@ -167,12 +180,13 @@ def _go_over(step: _Step, args: argparse.Namespace) -> int:
     try:
         status = _gate(step, old, args, is_concerned="gate" in needed)
     except KeyboardInterrupt:
-        print(f"\nStopped waiting: the gate was asked nothing. {_later(step)}", file=sys.stderr)
+        told = say("Stopped waiting: the gate was asked nothing.")
+        print(f"\n{told}{space()}{_later(step)}", file=sys.stderr)
         return 128 + signal.SIGINT
     if "link" in needed:
         is_done = going_over.restart_link()
-        told = "started anew, if it ran" if is_done else "start it anew by hand, as root:"
-        print(f"link: {told}{'' if is_done else ' systemctl restart gatepost-uplink'}")
+        by_hand = say("link: start it anew by hand, as root: systemctl restart gatepost-uplink")
+        print(say("link: started anew, if it ran") if is_done else by_hand)
         status = status if is_done else max(status, 1)
     return status
 
@@ -189,21 +203,23 @@ def _gate(step: _Step, old: Settings, args: argparse.Namespace, *, is_concerned:
     control, digest = old.paths.control, settings_digest(step.new)
     running = going_over.runs_with(control)
     if running is None:
-        print("gate: does not run; it takes them when it starts")
+        print(say("gate: does not run; it takes them when it starts"))
         return 0
     if running == digest or not is_concerned:
-        print("gate: needs no new start for this")
+        print(say("gate: needs no new start for this"))
         return 0
     waiting = going_over.start_anew(control, wait_s=args.wait, later=step.new.paths.control)
     if waiting is None:
-        print("gate: runs with them")
+        print(say("gate: runs with them"))
         return 0
-    print(f"gatepost: {waiting.why}. {_later(step)}", file=sys.stderr)
+    told = say("{why}. {remedy}", why=waiting.why, remedy=_later(step))
+    print(f"gatepost: {told}", file=sys.stderr)
     return 1
 
 
 def _later(step: _Step) -> str:
-    return (
-        f"The settings are in {step.path} and count from the gate's next start on "
-        "(gatepost lane restart); gatepost config rollback takes them back"
+    return say(
+        "The settings are in {path} and count from the gate's next start on (gatepost lane "
+        "restart); gatepost config rollback takes them back",
+        path=step.path,
     )

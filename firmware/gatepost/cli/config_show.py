@@ -4,21 +4,25 @@ import json
 import tomllib
 from pathlib import Path
 
+from gatepost.cli.config_words import tongue
+from gatepost.cli.words import mark, say, space
 from gatepost.wiring.news import settings_digest
-from gatepost_config.commented import commented, example, is_changed, lines_of
+from gatepost_config.commented import commented, is_changed, lines_of
 from gatepost_config.load import load
 from gatepost_config.reference import UNITS, entries, values
 from gatepost_config.settings import Settings
 from gatepost_services.state_file import StateFileError, read_state
 
-__all__ = ["example", "show"]
-
 _RUNS = {
-    True: "The gate started last with these settings.",
-    False: "The gate started last with OTHER settings: these count after gatepost config apply, "
-    "or when it next starts.",
-    None: "Whether the gate started with these settings is not known here.",
+    True: mark("The gate started last with these settings."),
+    False: mark(
+        "The gate started last with OTHER settings: these count after gatepost config apply, or "
+        "when it next starts."
+    ),
+    None: mark("Whether the gate started with these settings is not known here."),
 }
+_WHOSE = mark("Settings of gate {gate} of site {site}, from {file}.")
+_SECRETS = mark("Secrets stand in files of their own: here are only their paths.")
 
 
 def show(path: Path, *, only_changed: bool, is_json: bool) -> int:
@@ -34,12 +38,10 @@ def show(path: Path, *, only_changed: bool, is_json: bool) -> int:
         print(_as_json(path, settings, lines, only_changed=only_changed))
         return 0
     gate = settings.gate
-    heading = (
-        f"Settings of gate {gate.name} of site {gate.site}, from {_printable(path)}. "
-        f"{_RUNS[_runs_with(settings)]}",
-        "Secrets stand in files of their own: here are only their paths.",
-    )
-    print(commented(settings, lines, heading=heading, only_changed=only_changed), end="")
+    whose = say(_WHOSE, gate=gate.name, site=gate.site, file=_printable(path))
+    heading = (f"{whose}{space()}{say(_RUNS[_runs_with(settings)])}", say(_SECRETS))
+    text = commented(settings, lines, heading=heading, only_changed=only_changed, tongue=tongue())
+    print(text, end="")
     return 0
 
 

@@ -1,24 +1,32 @@
 """What changes between two files, and what every setting is: as text, Markdown, JSON."""
 
 import json
-import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from msgspec import NODEFAULT
 
 from gatepost.cli.config_show import plain
+from gatepost.cli.config_words import joined, tongue
+from gatepost.cli.words import mark, say, space
 from gatepost.verify.diagram import between
 from gatepost_config.difference import Change, restarts
-from gatepost_config.reference import UNITS, Entry, Process, Section, sections
+from gatepost_config.reference import UNITS, Entry, Matters, Section, allowed_in, sections
 from gatepost_config.schema import settings_schema
 from gatepost_config.toml_text import written
 
 _WIDTH = 100
 _INDENT = "    "
 _BEGIN, _END = (f"<!-- {word}: gatepost config reference -->" for word in ("begin", "end"))
-_HEAD = "| key | type | range or choices | unit | default | what it does | counts after |"
-_RULE = "|---|---|---|---|---|---|---|"
-_MARKS = {"": "", "safety": " **Safety.**", "security": " **Security.**"}
+_HEAD = (
+    *(mark("setting"), mark("type"), mark("range or choices"), mark("unit"), mark("default")),
+    *(mark("what it does"), mark("counts after")),
+)
+_MATTERS: Mapping[Matters, str] = {"safety": mark("safety"), "security": mark("security")}
+_NUMBERS: Mapping[Matters, str] = {
+    "safety": mark("{number} of safety"),
+    "security": mark("{number} of security"),
+}
+_MARKS: Mapping[Matters, str] = {"safety": mark("Safety."), "security": mark("Security.")}
 
 
 def schema_text() -> str:
@@ -29,25 +37,29 @@ def schema_text() -> str:
 def diff_text(changes: Sequence[Change]) -> str:
     """Return the changes, a line each, and what to do so that they count."""
     if not changes:
-        return "the same settings: nothing to restart\n"
+        return say("the same settings: nothing to restart") + "\n"
     units = " ".join(UNITS[process] for process in restarts(changes))
-    return f"{changes_text(changes)}; in force after: systemctl restart {units}\n"
+    after = say("in force after: systemctl restart {units}", units=units)
+    return f"{changes_text(changes)}{say('; ')}{after}\n"
 
 
 def changes_text(changes: Sequence[Change]) -> str:
     """Return the changes, a line each, and in a last line how many there are."""
     lines = [
         f"{_name(each.entry)}: {written(each.old)} -> {written(each.new)}{_unit(each.entry)}"
-        f"{_mark(each.entry)}  (restart: {_units(each.entry.restart)})"
+        f"{_mark(each.entry)}  {_restart(each.entry)}"
         for each in changes
     ]
-    counts = [f"{len(changes)} {'setting differs' if len(changes) == 1 else 'settings differ'}"]
+    total = (
+        mark("{count} setting differs") if len(changes) == 1 else mark("{count} settings differ")
+    )
+    counts = [say(total, count=len(changes))]
     counts += [
-        f"{number} of {kind}"
-        for kind in ("safety", "security")
+        say(told, number=number)
+        for kind, told in _NUMBERS.items()
         if (number := sum(each.entry.matters == kind for each in changes))
     ]
-    return "\n".join((*lines, ", ".join(counts)))
+    return "\n".join((*lines, say(", ").join(counts)))
 
 
 def diff_json(changes: Sequence[Change]) -> str:
@@ -101,26 +113,43 @@ def renewed_reference(text: str) -> str:
 
 
 def _table(section: Section) -> str:
-    rows = "\n".join(
-        f"| `{entry.key}` | {entry.kind} | {entry.allowed} | {entry.unit} | {_default(entry)} | "
-        f"{entry.text}{_joint(entry, '*Checked:*')}{_MARKS[entry.matters]} | "
-        f"{_units(entry.restart)} |"
-        for entry in section.entries
-    )
-    return f"## `[{section.name}]`\n\n{section.text}\n\n{_HEAD}\n{_RULE}\n{rows}"
+    rows = "\n".join(_line(_cells(entry)) for entry in section.entries)
+    head, rule = _line(map(say, _HEAD)), "|" + "---|" * len(_HEAD)
+    return f"## `[{section.name}]`\n\n{say(section.text)}\n\n{head}\n{rule}\n{rows}"
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _cells(entry: Entry) -> tuple[str, ...]:
+    told = [say(entry.text)]
+    if entry.joint:
+        told += [f"*{say('Checked:')}* {say(entry.joint)}"]
+    if entry.matters:
+        told += [f"**{say(_MARKS[entry.matters])}**"]
+    is_set = entry.default is NODEFAULT
+    default = say("must be set") if is_set else f"`{written(entry.default)}`"
+    allowed = allowed_in(entry, tongue(), with_unit=False)
+    unit, what = say(entry.unit), space().join(told)
+    return (f"`{entry.key}`", say(entry.kind), allowed, unit, default, what, _units(entry))
 
 
 def _explained(entry: Entry) -> Iterator[str]:
-    default = "must be set" if entry.default is NODEFAULT else f"default {written(entry.default)}"
-    mark = f"; {entry.matters}" if entry.matters else ""
-    yield f"{_name(entry)}: {entry.kind}, {entry.allowed}{_unit(entry)}; {default}{mark}"
-    yield from textwrap.wrap(
-        f"{entry.text}{_joint(entry, 'Checked:')} After a change: restart {_units(entry.restart)}.",
-        _WIDTH,
-        initial_indent=_INDENT,
-        subsequent_indent=_INDENT,
-        break_on_hyphens=False,
+    told = say(
+        "{name}: {kind}, {allowed}; {default}",
+        name=_name(entry),
+        kind=say(entry.kind),
+        allowed=allowed_in(entry, tongue()),
+        default=_default(entry),
     )
+    yield told + (say("; ") + say(_MATTERS[entry.matters]) if entry.matters else "")
+    sentences = [say(entry.text)]
+    sentences += [say("Checked:"), say(entry.joint)] if entry.joint else []
+    sentences += [say("After a change: restart {units}.", units=_units(entry))]
+    width = _WIDTH - len(_INDENT)
+    for line in tongue().wrap(space().join(sentences), width):
+        yield f"{_INDENT}{line}"
 
 
 def _name(entry: Entry) -> str:
@@ -128,20 +157,22 @@ def _name(entry: Entry) -> str:
 
 
 def _unit(entry: Entry) -> str:
-    return f" {entry.unit}" if entry.unit else ""
+    return f" {say(entry.unit)}" if entry.unit else ""
 
 
 def _mark(entry: Entry) -> str:
-    return f"  ! {entry.matters}" if entry.matters else ""
+    return f"  ! {say(_MATTERS[entry.matters])}" if entry.matters else ""
 
 
-def _joint(entry: Entry, label: str) -> str:
-    return f" {label} {entry.joint}" if entry.joint else ""
+def _restart(entry: Entry) -> str:
+    return say("(restart: {units})", units=_units(entry))
 
 
 def _default(entry: Entry) -> str:
-    return "must be set" if entry.default is NODEFAULT else f"`{written(entry.default)}`"
+    if entry.default is NODEFAULT:
+        return say("must be set")
+    return say("default {value}", value=written(entry.default))
 
 
-def _units(processes: tuple[Process, ...]) -> str:
-    return " and ".join(UNITS[process] for process in processes)
+def _units(entry: Entry) -> str:
+    return joined(tuple(UNITS[process] for process in entry.restart))

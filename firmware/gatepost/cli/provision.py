@@ -2,6 +2,9 @@
 
 It runs on a technician's computer, never on a gate. Exit status: 0 done; 1 the disk or the
 authority refuses; 2 something is wrong with the list, and nothing was written.
+
+Like the settings' loader, what reads the list says in English what is wrong with it, and a card
+says everything in English.
 """
 
 import argparse
@@ -10,6 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from gatepost.cli.main import fail
+from gatepost.cli.words import mark, say
 from gatepost.provision.folders import FolderError, check_free, write_folders
 from gatepost.provision.plan import Plan, Planner, read_template
 from gatepost.provision.sites import read_sites
@@ -31,10 +35,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " sensor, release, passage, pins, token, enrol, and any setting as SECTION.KEY."
         " config/PROVISIONING.md has all."
     )
-    parser.add_argument("sites", type=Path, metavar="SITES.csv", help="a row a gate")
-    parser.add_argument("out", type=Path, metavar="OUT", help="gets a folder a gate: SITE-GATE")
     parser.add_argument(
-        "--template", type=Path, metavar="FILE", help="settings that all these gates have"
+        "sites", type=Path, metavar="SITES.csv", help="the list: a row for each gate"
+    )
+    parser.add_argument(
+        "out", type=Path, metavar="OUT", help="where a folder is made for each gate: SITE-GATE"
+    )
+    parser.add_argument(
+        "--template",
+        type=Path,
+        metavar="FILE",
+        help="a file with the settings that all these gates have",
     )
     parser.add_argument(
         "--pki",
@@ -50,22 +61,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_hours,
         default=tokens.TOKEN_LIFETIME // _HOUR,
         metavar="N",
-        help="how long the tokens are good (default: %(default)s)",
+        help="for how many hours the tokens are good (default: %(default)s)",
     )
     parser.add_argument(
         "--wifi-passwords",
         type=Path,
         metavar="FILE",
-        help=f'lines "NAME" = "PASSWORD"; of others, the environment has it in {ENVIRONMENT}',
+        help='a file with lines "NAME" = "PASSWORD"; that of other networks is taken from the '
+        f"environment, {ENVIRONMENT}",
     )
     parser.add_argument(
         "--ssh-key",
         type=Path,
         metavar="FILE",
-        help="a public key: with it one logs in as technician; without it nobody can",
+        help="a public key: whoever has its other half logs in as technician; without it nobody can",
     )
     parser.add_argument(
-        "--force", action="store_true", help="replace folders of these gates that are there"
+        "--force",
+        action="store_true",
+        help="replace the folders of these gates that are there already",
     )
 
 
@@ -114,18 +128,20 @@ def _write(
         fail(str(error))
     for plan in plans:
         gate = plan.settings.gate
-        how = "enrols by its token" if authority or plan.token else "no token"
-        print(f"{args.out / plan.name}: {gate.site}/{gate.name}, {how}")
-    print("Next: print LABEL.txt of each, and do what it says.")
+        how = say("enrols by its token") if authority or plan.token else say("no token")
+        name = f"{gate.site}/{gate.name}"
+        print(say("{folder}: {gate}, {how}", folder=args.out / plan.name, gate=name, how=how))
+    print(say("Next: print LABEL.txt of each, and do what it says."))
     if authority is not None:
-        print(f"The tokens are good for {args.hours} hours; gates enrol while the server runs:")
+        told = mark("The tokens are good for {hours} hours; gates enrol while the server runs:")
+        print(say(told, hours=args.hours))
         print("  gatepost pki serve --name HOST")
 
 
 def _hours(text: str) -> int:
     number = int(text)
     if not 1 <= number <= _MOST_HOURS:
-        raise argparse.ArgumentTypeError(f"must be 1 to {_MOST_HOURS}")
+        raise argparse.ArgumentTypeError(say("must be 1 to {most}", most=_MOST_HOURS))
     return number
 
 

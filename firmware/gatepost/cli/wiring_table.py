@@ -6,6 +6,8 @@ from typing import Literal, NamedTuple
 
 from gatepost.cli import wiring_words as words
 from gatepost.cli.wiring_words import Function
+from gatepost.cli.words import mark
+from gatepost.core.words import Text
 from gatepost.wiring.readers import connections
 from gatepost_config.settings import Pins, Sensor, Settings, Turnstile
 from gatepost_hal import header
@@ -18,6 +20,7 @@ _UART_LINES: tuple[tuple[str, int, Literal["output", "input"], str], ...] = (
     ("TXD", 14, "output", "RX"),
     ("RXD", 15, "input", "TX"),
 )
+_SUPPLY = {"supply": header.SUPPLY_3V3[0], "ground": header.GROUND[0]}
 # Below this a sensor is not fed from the Pi's 3.3 V, whose tolerance is 5 percent.
 _LEAST_3V3 = 3.13
 
@@ -25,8 +28,9 @@ _LEAST_3V3 = 3.13
 class Line(NamedTuple):
     """One line of the lane.
 
-    `name` is that of its setting, or of a line of the sensor. `pull` is what keeps the level while
-    nobody drives the line, `power_on` what the Pi itself does until the gate runs.
+    `name` is that of its setting, or a `Text` for a line of the sensor or a reader. `pull` is what
+    keeps the level while nobody drives the line, `power_on` what the Pi itself does until the gate
+    runs.
     """
 
     name: str
@@ -46,8 +50,8 @@ class Line(NamedTuple):
     def power_on(self) -> str:
         """What the Pi pulls it to from power-on until a program claims it."""
         if self.bcm in header.FIXED_PULL_UPS:
-            return "up, fixed"
-        return "up" if header.is_pulled_up(self.bcm) else "down"
+            return mark("up, fixed")
+        return mark("up") if header.is_pulled_up(self.bcm) else mark("down")
 
 
 class Wiring(NamedTuple):
@@ -129,15 +133,14 @@ def _sensor_lines(sensor: Sensor) -> Iterator[Line]:
     lines = _HARDWARE_BUSES.get(sensor.i2c_bus, _OVERLAY_LINES)
     for name, line in zip(("SDA", "SCL"), lines, strict=True):
         yield Line(
-            name=f"sensor {name}",
+            name=Text("sensor {line}", {"line": name}),
             bcm=line,
             direction="bus",
             active="-",
-            pull="to the sensor's supply",
+            pull=words.PULL_OF_THE_SENSOR,
             function=Function(
-                f"{name} of /dev/i2c-{sensor.i2c_bus}",
-                f"{name} of the MLX90614 by a short wire; its supply to pin "
-                f"{header.SUPPLY_3V3[0]}, its ground to pin {header.GROUND[0]}",
+                Text(words.SENSOR_LINE, {"line": name, "bus": sensor.i2c_bus}),
+                Text(words.TO_THE_SENSOR, {"line": name, **_SUPPLY}),
                 words.SENSOR,
             ),
             warnings=tuple(_sensor_warnings(sensor)) if name == "SDA" else (),
@@ -146,12 +149,12 @@ def _sensor_lines(sensor: Sensor) -> Iterator[Line]:
 
 def _sensor_warnings(sensor: Sensor) -> Iterator[str]:
     if sensor.i2c_bus in _HARDWARE_BUSES:
-        yield words.NOT_ALONE.format(bus=sensor.i2c_bus)
+        yield Text(words.NOT_ALONE, {"bus": sensor.i2c_bus})
     else:
         yield words.OVERLAY
     is_low = sensor.supply_v < _LEAST_3V3
     words_of_supply = words.LOW_SUPPLY if is_low else words.MEASURE_SUPPLY
-    yield words_of_supply.format(volts=sensor.supply_v)
+    yield Text(words_of_supply, {"volts": sensor.supply_v})
 
 
 def _reader_lines(settings: Settings) -> Iterator[Line]:
@@ -163,13 +166,15 @@ def _reader_lines(settings: Settings) -> Iterator[Line]:
             if not line:
                 continue
             yield Line(
-                name=f"{way} reader {name}",
+                name=_of_reader(way, name),
                 bcm=line,
                 direction="input",
                 active="low",
-                pull="the level shifter's, high at rest",
+                pull=words.PULL_OF_THE_READER,
                 function=Function(
-                    f"{connection.kind}, {name}", f"{name} of the card reader", words.WIEGAND
+                    Text("{kind}, {line}", {"kind": connection.kind, "line": name}),
+                    Text(words.TO_THE_CARD_READER, {"line": name}),
+                    words.WIEGAND,
                 ),
                 warnings=(words.FIVE_VOLTS, *_shared(line)),
             )
@@ -179,21 +184,29 @@ def _uart_lines(way: str) -> Iterator[Line]:
     """Yield the lines of a scanner on the header's UART."""
     for name, line, direction, other in _UART_LINES:
         yield Line(
-            name=f"{way} reader {name}",
+            name=_of_reader(way, name),
             bcm=line,
             direction=direction,
             active="-",
-            pull="high at rest, by whoever sends",
+            pull=words.PULL_OF_THE_UART,
             function=Function(
-                f"UART, {name}", f"{other} of the scanner, with levels of 3.3 V", words.SCANNER
+                Text("{kind}, {line}", {"kind": "UART", "line": name}),
+                Text(words.TO_THE_SCANNER, {"line": other}),
+                words.SCANNER,
             ),
             warnings=(words.CONSOLE,),
         )
 
 
+def _of_reader(way: str, line: str) -> Text:
+    is_entry = way == "entry"
+    template = mark("entry reader {line}") if is_entry else mark("exit reader {line}")
+    return Text(template, {"line": line})
+
+
 def _shared(line: int) -> tuple[str, ...]:
     bus = header.shared_with(line)
-    return () if bus is None else (words.SHARED.format(bus=bus),)
+    return () if bus is None else (Text(words.SHARED, {"bus": Text(bus)}),)
 
 
 def _with_clashes(lines: Sequence[Line]) -> Iterator[Line]:
@@ -203,24 +216,27 @@ def _with_clashes(lines: Sequence[Line]) -> Iterator[Line]:
         users[line.bcm].append(line.name)
     for line in lines:
         others = [name for name in users[line.bcm] if name != line.name]
-        clash = (words.TWICE.format(others=", ".join(others)),) if others else ()
+        clash = (Text(words.TWICE, {"others": ", ".join(others)}),) if others else ()
         yield line._replace(warnings=(*clash, *line.warnings))
 
 
 def _notes(settings: Settings) -> Iterator[str]:
     turnstile = settings.turnstile
     hold_s = turnstile.release_hold_s
-    yield words.FIRE.format(line=settings.pins.fire)
+    yield Text(words.FIRE, {"line": settings.pins.fire})
     if turnstile.release == "hold":
-        yield words.HOLD.format(least=hold_s + 1, most=hold_s + 2)
+        yield Text(words.HOLD, {"least": hold_s + 1, "most": hold_s + 2})
         if turnstile.passage == "none":
-            yield words.UNENDED.format(hold_s=hold_s)
+            yield Text(words.UNENDED, {"hold_s": hold_s})
     else:
-        yield words.PULSE.format(hold_s=hold_s)
+        yield Text(words.PULSE, {"hold_s": hold_s})
     yield words.STRICT
-    yield words.LEVELS.format(
-        ground=", ".join(map(str, header.GROUND)),
-        supply=", ".join(map(str, header.SUPPLY_3V3)),
+    yield Text(
+        words.LEVELS,
+        {
+            "ground": ", ".join(map(str, header.GROUND)),
+            "supply": ", ".join(map(str, header.SUPPLY_3V3)),
+        },
     )
 
 

@@ -1,4 +1,7 @@
-"""What is connected where, in words: one row a function. hal/WIRING.md says the same at length."""
+"""What is connected where, in words: one row a function. hal/WIRING.md says the same at length.
+
+firmware/words/translate.py takes every text from here.
+"""
 
 from typing import NamedTuple
 
@@ -145,3 +148,12 @@ LOW_SUPPLY = (
 MEASURE_SUPPLY = (
     "supply_v = {volts:g}: measure it at the sensor, 0.1 V is 0.06 C; it is calibrated at 3.0 V"
 )
+SENSOR_LINE = "{line} of /dev/i2c-{bus}"
+TO_THE_SENSOR = (
+    "{line} of the MLX90614 by a short wire; its supply to pin {supply}, its ground to pin {ground}"
+)
+TO_THE_CARD_READER = "{line} of the card reader"
+TO_THE_SCANNER = "{line} of the scanner, with levels of 3.3 V"
+PULL_OF_THE_SENSOR = "to the sensor's supply"
+PULL_OF_THE_READER = "the level shifter's, high at rest"
+PULL_OF_THE_UART = "high at rest, by whoever sends"

@@ -22,7 +22,10 @@ from gatepost.core.words import Text
 
 # Whose texts are all translated; a test holds it. "" is `gatepost --help`.
 TRANSLATED = frozenset(
-    {"", "calibrate", "doctor", "enrol", "erase", "factory-reset", "first-boot", "lane", "roster"}
+    {
+        *("", "calibrate", "config", "doctor", "enrol", "erase", "factory-reset"),
+        *("first-boot", "lane", "measure", "provision", "roster"),
+    }
 )
 
 _DOMAIN, _NO_DOMAIN = "gatepost", "messages"
@@ -102,6 +105,11 @@ def say(template: str, **values: object) -> str:
     return spoken.format_map(
         {name: say(each) if isinstance(each, Text) else each for name, each in told.items()}
     )
+
+
+def space() -> str:
+    """Return what stands between two sentences; Chinese has nothing there."""
+    return " " if is_english() else ""
 
 
 def yes_or_no(answer: str) -> bool | None:
