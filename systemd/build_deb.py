@@ -275,7 +275,8 @@ def lay_out(name: str, arch: str, wheel: Path, tree: Path) -> str:
     (made / "pyvenv.cfg").write_text(
         f"home = /usr/bin\ninclude-system-site-packages = true\nversion = {suite.python}\n"
     )
-    run(sys.executable, str(HERE / "man_pages.py"), str(made / "man"))
+    # Whatever the builder's locale: some pages are in Chinese.
+    run(sys.executable, str(HERE / "man_pages.py"), str(made / "man"), PYTHONUTF8="1")
     (made / "copyright").write_text(copyright_text(others))
     return version
 

@@ -4,6 +4,7 @@ import importlib.util
 import os
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -31,14 +32,22 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def build(tmp_path_factory):
-    """Return a function: architecture -> the package of this checkout, which lintian has seen."""
+    """Return a function: architecture -> the package of this checkout, which lintian has seen.
+
+    A second argument has all of it made anew, in a folder of that name.
+    """
     spec = importlib.util.spec_from_file_location("build_deb", ROOT / "systemd" / "build_deb.py")
     build_deb = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(build_deb)
-    folder = tmp_path_factory.mktemp("package")
-    wheel = build_deb.own_wheel(folder / "wheel")
 
-    def built(arch):
+    @cache
+    def folder_and_wheel(name):
+        folder = tmp_path_factory.mktemp(name)
+        return folder, build_deb.own_wheel(folder / "wheel")
+
+    @cache
+    def built(arch, name="package"):
+        folder, wheel = folder_and_wheel(name)
         package = build_deb.build(SUITE, arch, wheel, folder, folder / "work")
         build_deb.check(package)
         return package

@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -183,7 +184,9 @@ def test_an_upgrade_over_a_full_journal_loses_nothing(root, package, older):
     digest = hashlib.sha256((root.path / "var/lib/gatepost/gate/journal.db").read_bytes())
     old_files = root.files()
 
+    began_s = time.monotonic()
     told = install(root, package)
+    print(f"the upgrade over {EVENTS} events took {time.monotonic() - began_s:.1f} s")
     assert told.status == 0, told.text
     assert "not started" not in told.text
     assert root.do("gatepost", "--version") == "gatepost 0.1.0\n"
