@@ -1,12 +1,14 @@
-"""Draws the four pictures of hal/WIRING.md, with nothing but the standard library.
+"""Draws the four pictures of hal/WIRING.md in two languages, with nothing but the standard library.
 
     python hal/pictures/make_wiring_pictures.py [FOLDER]
 
-They go into the folder, by default beside this file. The pins come from the table in WIRING.md.
+They go into the folder, by default beside this file. The pins come from the table in WIRING.md, the
+Chinese labels from labels.zh-CN.toml.
 """
 
 import re
 import sys
+import tomllib
 from pathlib import Path
 
 from symbols import (
@@ -21,6 +23,7 @@ from symbols import (
     PLAIN,
     RED,
     TIMER,
+    Tongue,
     box,
     coil,
     contact,
@@ -28,6 +31,7 @@ from symbols import (
     dot,
     ground,
     lines,
+    name,
     picture,
     rail,
     resistor_to_ground,
@@ -43,6 +47,7 @@ PINS = {
         r"^\| `(\w+)` \| (\d+) \| (\d+) \|", (HERE.parent / "WIRING.md").read_text(), re.MULTILINE
     )
 }
+LABELS = tomllib.loads((HERE / "labels.zh-CN.toml").read_text(encoding="utf-8"))
 ORDINARY = "Contacts as on an ordinary day: supply on, no fire, nobody released."
 
 
@@ -60,17 +65,17 @@ def pi_pin(name, y, *, on_left):
     )
 
 
-def switch(name, y, words, *, is_closed=False, dash="none", kind=PLAIN):
+def switch(line, y, words, *, is_closed=False, dash="none", kind=PLAIN):
     """Return one contact to ground on the left of the Pi, with its wire."""
     stroke = INK if kind is PLAIN else kind[1]
     return (
         box(24, y - 18, 226, 36, kind, dash=dash)
-        + text(36, y - 3, name, bold=True)
+        + name(36, y - 3, line)
         + text(36, y + 11, words, size=11, fill=GREY)
         + ground(186, y)
         + contact(186, y, is_closed=is_closed, stroke=stroke)
         + wire((246, y), (PI_LEFT, y), dash=dash)
-        + pi_pin(name, y, on_left=True)
+        + pi_pin(line, y, on_left=True)
     )
 
 
@@ -169,7 +174,7 @@ def lane():
         + contact(720, 456, is_closed=True, stroke=RED)
         + ground(720, 456)
         + wire((780, 456), (BOARD_LEFT, 456), stroke=RED)
-        + text(BOARD_LEFT + 12, 460, "fire", bold=True)
+        + text(BOARD_LEFT + 12, 460, "fire input", bold=True)
         + wire((PI_RIGHT, 537), (750, 537), (750, 462), stroke=RED, dash=MOVES)
         + text(228, 530, "reports it", fill=RED)
         + text(738, 530, "frees both ways, without the Pi", fill=RED, anchor="end", size=11)
@@ -363,8 +368,15 @@ PICTURES = {
 def main():
     """Write every picture."""
     folder = Path(sys.argv[1]) if sys.argv[1:] else HERE
-    for name, draw in PICTURES.items():
-        (folder / name).write_text(draw(), encoding="utf-8")
+    for file, draw in PICTURES.items():
+        (folder / file).write_text(draw(), encoding="utf-8")
+    Tongue.name, Tongue.told = "zh-CN", LABELS
+    Tongue.fonts = (
+        "Helvetica, Arial, 'PingFang SC', 'Microsoft YaHei', 'Noto Sans CJK SC', sans-serif"
+    )
+    for file, draw in PICTURES.items():
+        path = (folder / file).with_suffix(".zh-CN.svg")
+        path.write_text(draw(), encoding="utf-8")
 
 
 if __name__ == "__main__":

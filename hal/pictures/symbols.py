@@ -1,5 +1,6 @@
 """The symbols that the pictures of hal/WIRING.md are made of; each function returns SVG."""
 
+import re
 from html import escape
 
 INK, GREY, LINE, PAPER = "#24303c", "#566270", "#9aa5b1", "#fafbfc"
@@ -12,6 +13,26 @@ FIRE = ("#fbe9e7", "#c0453a")
 RED = FIRE[1]
 # How an optional line is dashed, and the one from a relay to a contact that it moves.
 OPTIONAL, MOVES = "5 4", "2 4"
+FONTS = "Helvetica, Arial, sans-serif"
+AS_IT_IS = "="  # stands before what is said the same in every language
+_NUMBERED = re.compile(r"\b(pin|line|BCM) (\d+)")
+
+
+class Tongue:
+    """In which language the labels are; English until another one is chosen."""
+
+    name = "en"
+    fonts = FONTS
+    told = None
+
+
+def say(words):
+    """Return a label in the language that was chosen. Raises KeyError for one that it has not."""
+    if words.startswith(AS_IT_IS) or Tongue.told is None:
+        return words.removeprefix(AS_IT_IS)
+    numbers = _NUMBERED.search(words)
+    told = Tongue.told[_NUMBERED.sub(r"\1 {n}", words)]
+    return told.replace("{n}", numbers[2]) if numbers else told
 
 
 def text(x, y, words, *, size=12, anchor="start", fill=INK, bold=False):
@@ -19,8 +40,13 @@ def text(x, y, words, *, size=12, anchor="start", fill=INK, bold=False):
     weight = ' font-weight="bold"' if bold else ""
     return (
         f'<text x="{x}" y="{y}" font-size="{size}" text-anchor="{anchor}" fill="{fill}"{weight}>'
-        f"{escape(words)}</text>"
+        f"{escape(say(words))}</text>"
     )
+
+
+def name(x, y, words):
+    """Return what is called the same in every language."""
+    return text(x, y, AS_IT_IS + words, bold=True)
 
 
 def lines(x, y, *words, step=17, **style):
@@ -109,8 +135,8 @@ def picture(title, width, height, *parts):
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" '
-            f'font-family="Helvetica, Arial, sans-serif" fill="{INK}">',
-            f"<title>{escape(title)}</title>",
+            f'font-family="{Tongue.fonts}" fill="{INK}" xml:lang="{Tongue.name}">',
+            f"<title>{escape(say(title))}</title>",
             f'<rect x="1" y="1" width="{width - 2}" height="{height - 2}" rx="12" fill="{PAPER}" '
             'stroke="#d5dbe1"/>',
             text(24, 32, title, size=14, bold=True),

@@ -156,13 +156,13 @@ def _list(markdown: Path | None) -> int:
     if markdown is None:
         print("\n".join(list_of(CHECKS, say=say)))
         return 0
-    return print_or_renew(markdown, as_markdown(CHECKS), renewed)
+    return print_or_renew(markdown, as_markdown(CHECKS, say=say), renewed)
 
 
 def renewed(text: str) -> str:
-    """Return a page with the table of findings between its markers as it is to be.
+    """Return a page with the table of findings between its markers, in the user's language.
 
     Raises:
         ValueError: it has not both markers, in this order.
     """
-    return between(text, *MARKERS, as_markdown(CHECKS))
+    return between(text, *MARKERS, as_markdown(CHECKS, say=say))

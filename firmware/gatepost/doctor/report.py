@@ -23,6 +23,8 @@ _COUNTS = {
 _MARK_COLUMNS, _ID_COLUMNS, _LABEL_COLUMNS, _INDENT = 6, 20, 7, 9
 _LABELS = (("says", Text("found")), ("means", Text("means")), ("remedy", Text("do")))
 _WITH_MOVE = Text("with --move")
+_HEADINGS = (Text("symptom"), Text("doctor says"), Text("do"))
+_WARNING = Text("warning")
 # Says a text in the language of the user; `str` leaves it in English.
 Say = Callable[[str], str]
 MARKERS = ("<!-- begin: gatepost doctor --list -->", "<!-- end: gatepost doctor --list -->")
@@ -101,15 +103,15 @@ def list_of(checks: Sequence[Check], *, say: Say = str) -> Iterator[str]:
         yield f"{check.id:<{_ID_COLUMNS}}{say(texts()[check.id].title)}{moves}"
 
 
-def as_markdown(checks: Sequence[Check]) -> str:
+def as_markdown(checks: Sequence[Check], *, say: Say = str) -> str:
     """Return the table of all that can be found, as the page holds it."""
-    lines = ["| symptom | doctor says | do |", "|---|---|---|"]
+    lines = [f"| {' | '.join(map(say, _HEADINGS))} |", "|---|---|---|"]
     for check in checks:
         for name, problem in texts()[check.id].problems.items():
-            level = "" if problem.level is Level.FAULT else " (warning)"
+            level = "" if problem.level is Level.FAULT else f" ({say(_WARNING)})"
             lines.append(
-                f"| {_cell(problem.means)} | `{check.id}/{name}`{level}: {_cell(problem.says)} "
-                f"| {_cell(problem.remedy)} |"
+                f"| {_cell(say(problem.means))} | `{check.id}/{name}`{level}: "
+                f"{_cell(say(problem.says))} | {_cell(say(problem.remedy))} |"
             )
     return "\n".join((*lines, ""))
 
