@@ -131,6 +131,28 @@ def alike(text):
     return text.replace(".zh-CN", "").replace("\uff08*\uff09", "(*)")
 
 
+# What would be dangerous to mix up.
+@pytest.mark.parametrize(
+    ("english", "chinese"),
+    [
+        (r"\bNC\b|[Nn]ormally closed", "常闭"),
+        (r"\bNO\b|normally open", "常开"),
+        ("[Ff]ail-safe", "断电放开"),
+        ("[Ff]ail-secure", "断电锁闭"),
+        (r"^\| `\w+` \| \d+ .* down", r"^\| `\w+` \| \d+ .* 下拉"),
+        (r"^\| `\w+` \| \d+ .*\bup\b", r"^\| `\w+` \| \d+ .*上拉"),
+        (r"^\| `\w+` \| \d+ .*\*closed", r"^\| `\w+` \| \d+ .*\*闭合"),
+    ],
+)
+def test_both_languages_connect_the_same(english, chinese):
+    found = [
+        [len(re.findall(what, re.sub(r"\]\([^)]*\)", "]", each))) for each in pieces(guide)]
+        for guide, what in ((GUIDE, english), (CHINESE, chinese))
+    ]
+    assert found[0] == found[1]
+    assert sum(found[0]) > 1
+
+
 def test_the_chinese_guide_is_in_chinese():
     for each in pieces(CHINESE)[:-20]:  # the last are sources, with their own titles
         prose = re.sub(r"`[^`]*`|\]\([^)]*\)", "", each)
