@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -87,3 +88,20 @@ def test_none_is_exposed_more_than_one_and_a_half_of_ten(unit):
         check=False,
     )
     assert not done.returncode, [*done.stdout.splitlines()[-1:], done.stderr]
+
+
+@pytest.mark.parametrize("path", SERVICES, ids=lambda path: path.name)
+def test_what_hides_the_processor_runs_nothing_that_asks_which_it_is(path):
+    """What does (Adafruit's Blinka, gpiozero) fails at its import, where /proc has processes alone:
+    a first boot that never takes its settings.
+    """
+    if "pid" not in values(path, "ProcSubset"):
+        assert path.name == "gatepost-gate.service"
+        return
+    command = values(path, "ExecStart")[1].replace("-", "_")
+    # What is imported on the way, where somebody enrols, as well.
+    modules = f"gatepost.cli.main, gatepost.cli.{command}, gatepost.provision.enrolment"
+    asking = "{'adafruit_platformdetect', 'gpiozero'}"
+    code = f"import sys, {modules}; print(*{asking} & sys.modules.keys())"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.split() == []

@@ -97,7 +97,7 @@ def test_a_gate_that_holds_the_bus_is_to_be_stopped(file, monkeypatch, capsys):
     def busy(_number):
         raise BlockingIOError(11, "in use; stop the gate first: systemctl stop gatepost-gate")
 
-    monkeypatch.setattr("gatepost.wiring.thermometer.open_linux_bus", busy)
+    monkeypatch.setattr("gatepost_hal.mlx90614.open_linux_bus", busy)
     with pytest.raises(SystemExit) as ended:
         calibrate(file)
     assert ended.value.code == 1

@@ -36,7 +36,7 @@ PLANTED = {
     "calibration": ("MLX-0001.toml",),
     "boot": ("enrolment-token", "gatepost.used.toml", "gatepost-first-boot.txt"),
     ".": (
-        *("gatepost.toml.before", "gatepost.toml.new", "first-boot.json", "step.secret"),
+        *("gatepost.toml.before", "gatepost.toml.new", "step.secret", "tls/first-boot.json"),
         *("roster.db-wal", "roster.db.broken-2", "roster.key.ab12.new", "site.toml"),
     ),
 }
@@ -67,7 +67,7 @@ class Gate:
         for where, names in PLANTED.items():
             for name in names:
                 self.plant(f"{where}/{name}")
-        (folder / "tls").mkdir()
+        (folder / "tls").mkdir(exist_ok=True)
         for number in (1, 2):
             names = ("ca.pem", "device.pem", "device.key", "crl.pem", "server")
             Identity(folder / "tls").install(dict.fromkeys(names, CANARY + b"%d" % number))

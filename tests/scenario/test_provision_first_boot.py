@@ -1,6 +1,7 @@
 """`gatepost first-boot`: the card's settings come into force, the token becomes a certificate."""
 
 import os
+from datetime import timedelta
 
 import pytest
 
@@ -9,9 +10,10 @@ from gatepost.provision.first_boot import FirstBoot
 from gatepost_config.load import load
 from gatepost_services.pki import tokens
 from gatepost_services.pki.identity import Identity
+from gatepost_services.pki.tokens import make_token
 from gatepost_services.uplink.tls import certificate_state
 
-from .provision_rig import ROW, SITE, Desk, Gate, Office, new_token, tree
+from .provision_rig import ROW, Desk, Gate, Office, new_token, tree
 
 USED, REPORT = "gatepost.used.toml", "gatepost-first-boot.txt"
 
@@ -107,8 +109,19 @@ def test_a_token_that_does_not_count_is_kept_and_told(gate, office, boot):
     token = new_token(office, "forgotten")
     gate.insert(gate.settings("forgotten"), token, office.url)
     tokens.forget(office.authority, "forgotten")
-    assert "the token does not count" in boot(status=1)
+    said = boot(status=2)
+    assert said.startswith("error: enrolment-token on this card cannot be used: ")
+    assert "the token does not count" in said
+    assert "make a new one with gatepost provision" in said
     assert "enrolment-token" in gate.names()
+
+
+def test_a_token_that_has_ended_is_told_and_not_tried_for_ever(gate, office, boot):
+    token = make_token(office.authority, "ended", lifetime=timedelta(seconds=-1))
+    gate.insert(gate.settings("ended"), str(token), office.url)
+    said = boot(status=2)
+    assert "has expired on" in said
+    assert "trying" not in said
 
 
 @pytest.mark.parametrize(
@@ -293,5 +306,5 @@ def test_files_of_certificates_that_are_not_in_one_folder(gate, office, boot):
 
 def test_the_authority_names_the_gate_that_a_token_is_for(gate, office, boot):
     gate.insert(gate.settings("mine"), new_token(office, "yours"), office.url)
-    assert f"{SITE}/mine has its settings and no certificate yet" in boot(status=1)
+    assert "enrolment-token on this card cannot be used: " in boot(status=2)
     assert not office.issued("yours")

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from gatepost.cli.process import add_config_argument
 from gatepost.cli.words import say
-from gatepost.provision.card import Card
+from gatepost.provision.card import Card, HandedCard
+from gatepost.provision.finishing import finish
 from gatepost.provision.first_boot import FirstBoot
 
 _BOOT = Path("/boot/firmware")
@@ -36,13 +37,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="the settings alone, without the network; the token waits on the card",
     )
+    apart = parser.add_mutually_exclusive_group()
+    apart.add_argument(
+        "--apart",
+        type=Path,
+        metavar="FOLDER",
+        help="enrol alone, with copies of token and site-ca.pem in --boot; leave in FOLDER what is"
+        " to be done at the card (for gatepost-first-enrol.service)",
+    )
+    apart.add_argument(
+        "--finish",
+        type=Path,
+        metavar="FOLDER",
+        help="do at the card what --apart left in FOLDER: the report, the wiping of the token",
+    )
     add_config_argument(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Do it."""
-    outcome = FirstBoot(
-        Card(args.boot), args.config, is_again=args.again, enrols=not args.no_enrol
-    ).run()
+    if args.finish is not None:
+        outcome = finish(Card(args.boot), args.finish, args.config)
+    else:
+        card = Card(args.boot) if args.apart is None else HandedCard(args.boot, args.apart)
+        outcome = FirstBoot(card, args.config, is_again=args.again, enrols=not args.no_enrol).run()
     print(outcome.text(say), end="", file=sys.stderr if outcome.status else sys.stdout)
     return outcome.status

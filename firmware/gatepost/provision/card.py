@@ -4,6 +4,7 @@ Every change is on the disk before the next begins, so that whatever a power cut
 run comes through.
 """
 
+import hashlib
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -14,7 +15,11 @@ SETTINGS, TOKEN, AUTHORITY = "gatepost.toml", "enrolment-token", "site-ca.pem"
 # What the settings are called once they are in force: the unit does not start for that.
 USED = "gatepost.used.toml"
 REPORT = "gatepost-first-boot.txt"
+# What whoever enrols leaves for root when the token is used up: the digest of the token's file.
+USED_TOKEN = "used-token"
 _MOST_BYTES = 1_000_000
+# systemd has no word for a file that may be missing; this stands in the place of one.
+_NONE = b"none"
 _MARK = b"\xef\xbb\xbf"  # with which Windows begins a file in UTF-8
 
 
@@ -88,6 +93,57 @@ class Card:
         # A gate that waits for its network says the same every few minutes: that wears the card.
         if self.read(REPORT) != text.encode():
             replace_file(self.folder / REPORT, text.encode())
+
+
+class HandedCard(Card):
+    """Copies of the token and the authority, for whoever has the network: the card is out of reach.
+
+    What there is to do at the card is left for `Finishing`, which runs as root and has no network.
+
+    Args:
+        folder: the copies, which systemd made: they are read, and nothing else.
+        answer: where the report is left, and which token is used up.
+    """
+
+    def __init__(self, folder: Path, answer: Path) -> None:
+        super().__init__(folder)
+        self._answer = answer
+
+    def read(self, name: str) -> bytes | None:
+        """Return a copy, None where there is no such file on the card.
+
+        Raises:
+            CardError: it cannot be read.
+        """
+        content = super().read(name) if name in (TOKEN, AUTHORITY) else None
+        return None if content == _NONE else content
+
+    def wipe_token(self) -> bool:
+        """Say that the token is used up.
+
+        Returns:
+            False: it still lies on the card.
+
+        Raises:
+            CardError: that cannot be said.
+        """
+        content = self.read(TOKEN)
+        if content is not None:
+            replace_file(self._answer / USED_TOKEN, token_digest(content))
+        return False
+
+    def report(self, text: str) -> None:
+        """Leave a report.
+
+        Raises:
+            CardError: it is not there.
+        """
+        replace_file(self._answer / REPORT, text.encode())
+
+
+def token_digest(content: bytes) -> bytes:
+    """Return what a token's file is known by, without its secret."""
+    return hashlib.sha256(content).hexdigest().encode()
 
 
 def read_file(path: Path) -> bytes | None:

@@ -10,27 +10,29 @@ import json
 import ssl
 from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path
 
 from gatepost.core.words import Text
 from gatepost.provision import texts
 from gatepost.provision.card import AUTHORITY, Card, read_file, replace_file
+from gatepost.provision.enrolment_note import note_path
 from gatepost.provision.outcome import AGAIN, DONE, WRONG, Outcome
 from gatepost_config.settings import Settings
 from gatepost_services.pki import est_client, identity
-from gatepost_services.pki.errors import PkiError, TokenError
+from gatepost_services.pki.errors import EnrolRefusedError, PkiError, TokenError
 from gatepost_services.pki.files import make_folder
 from gatepost_services.pki.tokens import Token
 from gatepost_services.uplink.tls import TlsError, certificate_state
 
-_MODE = 0o600
+# The link reads it, whoever wrote it.
+_MODE = 0o640
 
 
 class Enrolment:
-    """One gate's. `using` is where it writes down which token it uses, and over what."""
+    """One gate's, with a token from its card."""
 
-    def __init__(self, card: Card, using: Path, settings: Settings) -> None:
-        self._card, self._using_path, self._settings = card, using, settings
+    def __init__(self, card: Card, settings: Settings) -> None:
+        self._card, self._settings = card, settings
+        self._using_path = note_path(settings)
         self._certificate = settings.tls.certificate
         self._name = texts.name_of(settings)
 
@@ -53,11 +55,13 @@ class Enrolment:
         if why := self._wrong_folder() or self._wrong_server(token, url.strip()):
             return _bad(why)
         try:
-            self._note(token)
             held = identity.Identity(self._certificate.parent)
             make_folder(held.folder)
+            self._note(token)
             gate = self._settings.gate
             est_client.enrol(url.strip(), token, gate.site, gate.name, held)
+        except EnrolRefusedError as error:
+            return _bad(str(error))
         except PkiError as error:
             return Outcome(AGAIN, Text(texts.NOT_YET, {"gate": self._name, "why": error}))
         return self._finished()

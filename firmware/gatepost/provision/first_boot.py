@@ -20,8 +20,7 @@ from gatepost_config.load import ConfigError, load, parse
 from gatepost_config.settings import Settings
 
 _SETTINGS_MODE = 0o640
-# Beside the settings: those before, and which token is being used.
-_BEFORE, _USING = ".before", "first-boot.json"
+_BEFORE = ".before"  # beside the settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +73,7 @@ class FirstBoot:
             # Here: `cryptography` takes a while to load, and the settings need none of it.
             from gatepost.provision.enrolment import Enrolment  # noqa: PLC0415
 
-            return Enrolment(self.card, self.config.with_name(_USING), settings).run(token)
+            return Enrolment(self.card, settings).run(token)
         return Outcome(DONE, Text(texts.WAITS, {"gate": texts.name_of(settings)}))
 
     # ---------------------------------------------------------------------------------- settings

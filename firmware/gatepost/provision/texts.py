@@ -47,6 +47,8 @@ DISK = Text(
     "error: {why}. Is the card worn out or write-protected, or the disk full? The gate tries again"
     " at its next start."
 )
+WIPED = Text("the token is used up, and wiped from the card")
+NOTHING_TO_FINISH = Text("nothing more to do at the card")
 NOTHING_TO_DO = Text("nothing to do: no gatepost.toml and no enrolment-token on the card")
 
 

@@ -33,7 +33,7 @@ _SYSTEM = frozenset(
 _HOMES = Path("/home")
 # What enrolment leaves beside the files that the settings name, and in its folders with a number
 # (services, pki/identity.py).
-_ENROLLED = ("pending.key", "current")
+_ENROLLED = ("pending.key", "current", "first-boot.json")
 _IN_A_SET = frozenset(
     f"{name}{end}"
     for name in ("ca.pem", "device.pem", "device.key", "crl.pem", "server")
@@ -268,7 +268,6 @@ def _said(run_dir: Path) -> Iterator[Path]:
 def _settings(settings: Settings, config: Path, card: Path) -> Iterator[Path]:
     for name in _CARD[1:]:
         yield from _named(card / name)
-    yield from _named(config.with_name("first-boot.json"))
     site = settings.regime.site
     if site.parent == config.parent:
         yield from _named(site)

@@ -45,3 +45,7 @@ class TokenError(PkiError):
 
 class EnrolError(PkiError):
     """A gate did not get its certificate. What it had before is as it was."""
+
+
+class EnrolRefusedError(EnrolError):
+    """The authority says no to this token or this request: asked again, it says the same."""

@@ -19,7 +19,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from gatepost_services.pki import est_messages as est
 from gatepost_services.pki import profiles
 from gatepost_services.pki.authority import fingerprint_of
-from gatepost_services.pki.errors import UNREADABLE, EnrolError, PkiRequestError
+from gatepost_services.pki.errors import (
+    UNREADABLE,
+    EnrolError,
+    EnrolRefusedError,
+    PkiRequestError,
+)
 from gatepost_services.pki.identity import (
     AUTHORITY,
     CERTIFICATE,
@@ -37,6 +42,8 @@ _TIMEOUT_S = 15.0
 _MOST_ANSWER_BYTES = 1_000_000
 _MOST_TOLD_CHARACTERS = 300
 _DEFAULT_PORT = 443
+# RFC 7030, 4.2.3: the client's request or its credentials are the cause.
+_FINAL = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 # Codes of OpenSSL's x509_vfy.h.
 _WHY = {
     9: "is not valid yet: set this gate's clock (timedatectl)",
@@ -85,6 +92,7 @@ def enrol(url: str, token: Token, site: str, gate: str, identity: Identity) -> x
     stays good.
 
     Raises:
+        EnrolRefusedError: the authority says no, and will.
         EnrolError: there is none to be had; the text says why and what to do.
         PkiNameError: no gate can be named so.
         PkiFileError: the folder cannot be read or written.
@@ -273,7 +281,8 @@ def _asked(
     headers = {"Content-Type": est.REQUEST_TYPE, "Content-Transfer-Encoding": "base64", **headers}
     status, body = _exchange(server, what, context, est.encoded(request), headers)
     if status != HTTPStatus.OK:
-        raise EnrolError(f"{server}: {_told(body) or f'it answers {status} and no word'}")
+        kind = EnrolRefusedError if status in _FINAL else EnrolError
+        raise kind(f"{server}: {_told(body) or f'it answers {status} and no word'}")
     try:
         return est.decoded_certificates(body)[0]
     except (PkiRequestError, IndexError) as error:
