@@ -19,7 +19,8 @@ from gatepost_config.load import load
 from gatepost_config.paths import Paths
 from gatepost_config.settings import Settings
 from gatepost_services.journal import JournalReader, JournalUnavailable
-from gatepost_services.roster import RosterError, RosterKey
+from gatepost_services.roster import RosterError
+from gatepost_services.roster.changing import key_in_force
 from gatepost_services.roster.writer import RosterWriter
 from gatepost_services.state_file import StateFileError, read_state
 from gatepost_services.whereabouts import Whereabouts, WhereaboutsError
@@ -62,7 +63,7 @@ def _from_roster(paths: Paths, subject: str) -> Iterator[str]:
         print(say("roster: there is none ({path})", path=paths.roster))
         return
     try:
-        key = RosterKey.load(paths.roster_key)
+        key = key_in_force(paths.roster, paths.roster_key)
         with RosterWriter.open(paths.roster, key) as writer:
             change = writer.erase(subject, int(time.time()))
     except RosterError as error:

@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from gatepost.cli import roster_key
 from gatepost.cli.main import fail
 from gatepost.cli.process import add_config_argument
 from gatepost.cli.words import mark, say
@@ -22,6 +23,7 @@ from gatepost_config.load import load
 from gatepost_config.paths import Paths
 from gatepost_config.settings import Settings
 from gatepost_services.roster import Roster, RosterError, RosterKey, Row, State
+from gatepost_services.roster.changing import key_in_force, settle
 from gatepost_services.roster.comparing import Differences, differences
 from gatepost_services.roster.csv_text import as_csv
 from gatepost_services.roster.documents import MOST_BYTES, read_document
@@ -39,20 +41,39 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     add_config_argument(parser)
     what = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
-    take = what.add_parser("import", help="replace the roster, or change it, whole or not at all")
-    take.add_argument(
-        "file", metavar="FILE", help="CSV or JSON, as services/README.md has it, or -"
+    take = what.add_parser(
+        "import", help="replace the roster by a list, or change it; whole or not at all"
     )
-    take.add_argument("--as-of", type=_instant, metavar="UTC", help="else the file's own time")
-    take.add_argument("--delta", action="store_true", help="the file says what changes")
     take.add_argument(
-        "--base", type=_digest, metavar="DIGEST", help="with --delta: of which roster, else of any"
+        "file", metavar="FILE", help="the list, CSV or JSON (services/README.md); - reads a pipe"
     )
-    out = what.add_parser("export", help="write what is kept: digests, never credentials")
+    take.add_argument(
+        "--as-of",
+        type=_instant,
+        metavar="UTC",
+        help="from when the list is, as 2026-11-22T05:14:25Z; else the file's own time",
+    )
+    take.add_argument(
+        "--delta", action="store_true", help="the file holds changes, not the whole list"
+    )
+    take.add_argument(
+        "--base",
+        type=_digest,
+        metavar="DIGEST",
+        help="with --delta: only if this is the digest of the roster here",
+    )
+    out = what.add_parser("export", help="print what is kept: digests, never credentials")
     out.add_argument("--json", action="store_true", help="JSON, with version and digest; else CSV")
-    compare = what.add_parser("compare", help="say what differs; status 1 if anything does")
-    compare.add_argument("other", metavar="FILE|DIGEST", help="a whole roster, or its digest")
-    show = what.add_parser("show", aliases=["status"], help="which roster it is, and of how many")
+    compare = what.add_parser(
+        "compare", help="what differs between the roster here and another; status 1 if anything"
+    )
+    compare.add_argument("other", metavar="FILE|DIGEST", help="another whole roster, or its digest")
+    show = what.add_parser(
+        "show", aliases=["status"], help="which roster is here, how old, and of how many people"
+    )
+    roster_key.add_arguments(
+        what.add_parser("key", help="which key it is made with; or take another key")
+    )
     for command in (compare, show):
         command.add_argument("--json", action="store_true", help="one line of JSON, and all of it")
 
@@ -70,12 +91,14 @@ def run(args: argparse.Namespace) -> int:
                     state, rows = roster.rows()
                 sys.stdout.writelines(as_json(state, rows) if args.json else as_csv(rows))
                 return 0
+            case "key":
+                return roster_key.run(paths, args, read=_read)
             case "compare":
                 return _compare(paths, args.other, as_json=args.json)
             case _:
                 return _show(settings, as_json=args.json)
     except RosterError as error:
-        fail(str(error), status=1 if args.what in ("import", "export") else 2)
+        fail(str(error), status=1 if args.what in ("import", "export", "key") else 2)
 
 
 def _instant(text: str) -> int:
@@ -106,7 +129,8 @@ def _import(paths: Paths, args: argparse.Namespace) -> int:
         fail(say("--base is of a change; say --delta as well"), status=2)
     is_new = not paths.roster_key.exists()
     content, as_of_utc_s = _read(args.file)
-    key = RosterKey.load_or_make(paths.roster_key)
+    settle(paths.roster, paths.roster_key)
+    key = RosterKey.load_or_make(paths.roster_key, for_owner_of=paths.roster.parent)
     found = read_document(content, args.file, key, as_of_utc_s=as_of_utc_s)
     if args.as_of is not None:
         found = found._replace(as_of_utc_s=args.as_of)
@@ -174,7 +198,7 @@ def _compare(paths: Paths, other: str, *, as_json: bool) -> int:
             print(say("the same") if is_same else another)
         return 0 if is_same else 1
     content, as_of_utc_s = _read(other)
-    key = RosterKey.load(paths.roster_key)
+    key = key_in_force(paths.roster, paths.roster_key)
     found = read_document(content, other, key, as_of_utc_s=as_of_utc_s)
     if isinstance(found, Delta):
         raise RosterError(

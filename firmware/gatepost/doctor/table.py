@@ -6,6 +6,7 @@ from gatepost.doctor import (
     kernel,
     lines,
     moving,
+    roster,
     sensor,
     services,
     store,
@@ -56,6 +57,8 @@ CHECKS = (
     Check("journal.whole", store.journal),
     Check("journal.room", store.room, ("journal.whole",)),
     Check("secret.mode", store.secrets),
+    Check("roster.whole", roster.whole, ("secret.mode",)),
+    Check("roster.key", roster.key),
     # -------------------------------------------------------------------------- the link
     Check("tls.files", certificates.present),
     Check("tls.pair", certificates.pair, ("tls.files", "secret.mode")),

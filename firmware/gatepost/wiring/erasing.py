@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from gatepost.core.events import Json, Record
 from gatepost_config.paths import Paths
 from gatepost_hal.ports import Clock
-from gatepost_services.roster import RosterError, RosterKey
+from gatepost_services.roster import RosterError
+from gatepost_services.roster.changing import key_in_force
 from gatepost_services.roster.writer import RosterWriter
 
 _STOP_S = 5.0
@@ -47,7 +48,7 @@ class Erasing:
 
     def _erase(self, subject: str) -> None:
         try:
-            key = RosterKey.load(self._paths.roster_key)
+            key = key_in_force(self._paths.roster, self._paths.roster_key)
             with RosterWriter.open(self._paths.roster, key) as writer:
                 writer.erase(subject, int(self._clock.utc_s()))
         except RosterError as error:

@@ -10,6 +10,7 @@ from gatepost_services.roster.rows import (
     DURESS,
     ISOLATED,
     Member,
+    OtherKeyError,
     Person,
     RosterError,
     Row,
@@ -35,6 +36,7 @@ _PERSON = """
 """
 _HOUSEHOLD = "SELECT DISTINCT subject FROM members WHERE household = ? AND household <> ''"
 _ERASED = "SELECT digest FROM erased"
+_LAST_ERASED = "SELECT max(utc_s) FROM erased"
 _FLAWS = "PRAGMA integrity_check(1)"
 
 
@@ -61,7 +63,7 @@ class Roster(SqliteReader):
         key = self._loaded_key()
         version, key_id, *found = self._row(_LOOK_UP, key.digest(credential))
         if version and key_id != key.id:  # a new key came with a new roster
-            key = self._loaded_key(again=True)
+            key = self._loaded_key(key_id)
             version, key_id, *found = self._row(_LOOK_UP, key.digest(credential))
         self._check(version, key_id, key)
         subject, category, household, mark = found
@@ -99,10 +101,8 @@ class Roster(SqliteReader):
         Raises:
             RosterError: there is none, or it was made with another key.
         """
-        state = State(*self._row(STATE))
-        key = self._loaded_key()
-        if state.key_id != key.id:
-            key = self._loaded_key(again=True)
+        state = self.state_at_all()
+        key = self._loaded_key(state.key_id)
         self._check(state.version, state.key_id, key)
         return state
 
@@ -141,7 +141,7 @@ class Roster(SqliteReader):
                 [Row._make(row) for row in file.execute(ROWS)],
             )
         )
-        self._check(state.version, state.key_id, self._loaded_key(again=True))
+        self._check(state.version, state.key_id, self._loaded_key(state.key_id))
         return state, rows
 
     def erased(self) -> frozenset[bytes]:
@@ -152,6 +152,15 @@ class Roster(SqliteReader):
         """
         rows = self._ask(lambda file: file.execute(_ERASED).fetchall())
         return frozenset(digest for (digest,) in rows)
+
+    def last_erased_utc_s(self) -> int | None:
+        """Return when somebody was erased last, None where nobody is still to be forgotten.
+
+        Raises:
+            RosterError: there is no roster that could say.
+        """
+        utc_s: int | None = self._row(_LAST_ERASED)[0]
+        return utc_s
 
     def is_among(self, subject: str, erased: frozenset[bytes]) -> bool:
         """Return whether a subject is one of `erased`. Raises RosterError: there is no key."""
@@ -178,16 +187,33 @@ class Roster(SqliteReader):
                 or f"{self._path}: damaged: {error.__cause__ or error}; {_WHOLE}"
             ) from error
 
-    def _loaded_key(self, *, again: bool = False) -> RosterKey:
-        if self._key is None or again:
-            self._key = RosterKey.load(self._key_path)
+    def key_id(self) -> bytes | None:
+        """Return the id of the key that it was made with, None where none was ever imported.
+
+        Raises:
+            RosterError: there is no roster that could say.
+        """
+        state = self.state_at_all()
+        return state.key_id if state.version else None
+
+    def state_at_all(self) -> State:
+        """Return which roster it is, of whatever key; of version 0, none was ever imported.
+
+        Raises:
+            RosterError: there is no roster that could say.
+        """
+        return State(*self._row(STATE))
+
+    def _loaded_key(self, wanted: bytes | None = None) -> RosterKey:
+        if self._key is None or wanted not in (None, self._key.id):
+            self._key = RosterKey.load(self._key_path, wanted)
         return self._key
 
     def _check(self, version: int, key_id: bytes, key: RosterKey) -> None:
         if not version:
             raise RosterError(f"{self._path}: no roster was imported yet; {_IMPORT}")
         if key_id != key.id:
-            raise RosterError(
+            raise OtherKeyError(
                 f"{self._path}: made with the key {key_id.hex()}, and {self._key_path} is "
                 f"{key.id.hex()}; put the site's key there, or import the whole roster again"
             )

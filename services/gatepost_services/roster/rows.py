@@ -15,6 +15,10 @@ class RosterError(OSError):
     """A roster that cannot be used or changed as asked. The text never holds a credential."""
 
 
+class OtherKeyError(RosterError):
+    """The roster was made with another key than the one that is here."""
+
+
 class Member(NamedTuple):
     """Whom a credential stands for: an id that means something only to the centre, a category.
 

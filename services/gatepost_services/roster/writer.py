@@ -274,7 +274,13 @@ class RosterWriter(SqliteWriter):
         return state
 
     def _recall_erased(self, connection: sqlite3.Connection) -> None:
-        """Whoever was erased and comes with this change is no longer to be forgotten."""
+        """Whoever was erased and comes with this change is no longer to be forgotten.
+
+        Digests of another key than ours find nobody any more.
+        """
+        if self._state_in(connection).key_id != self._key.id:
+            connection.execute("DELETE FROM erased")
+            return
         erased = {digest for (digest,) in connection.execute("SELECT digest FROM erased")}
         if not erased:
             return

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from gatepost_services.roster.changing import key_in_force
 from gatepost_services.roster.documents import read_document
 from gatepost_services.roster.key import RosterKey
 from gatepost_services.roster.rows import RosterError
@@ -31,7 +32,7 @@ _BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED")
 def take(task: Task) -> Taken:
     """Do it. One that was taken already changes nothing."""
     try:
-        key = _key(Path(task.key))
+        key = _key(task)
         content = read_content(Path(task.content), task.desired)
         name = task.desired.name
         found = read_document(content, name, key, as_of_utc_s=task.desired.iat)
@@ -66,9 +67,9 @@ def _apply(writer: RosterWriter, found: Whole | Delta, desired: Desired, was: St
     writer.apply(found._replace(version=desired.version, base_version=was.version))
 
 
-def _key(path: Path) -> RosterKey:
+def _key(task: Task) -> RosterKey:
     try:
-        return RosterKey.load(path)
+        return key_in_force(Path(task.roster), Path(task.key))
     except RosterError as error:
         raise DocumentError(Why.NO_KEY, str(error)) from None
 
