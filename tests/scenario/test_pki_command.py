@@ -9,6 +9,9 @@ from datetime import timedelta
 import pytest
 
 from gatepost.cli.main import main
+from gatepost.wiring.good_start import GoodStart
+from gatepost_config.load import load
+from gatepost_hal.simulated.world import World
 from gatepost_services.pki import profiles
 from gatepost_services.pki.authority import Authority, utc_now
 from gatepost_services.pki.est_server import EstServer
@@ -160,10 +163,26 @@ def test_files_in_two_folders_are_not_guessed_at(desk):
     assert f"[tls] key = '/elsewhere/device.key': this command writes {desk.tls}/device.key" in said
 
 
+def test_a_file_that_somebody_broke_ends_no_certificate(site, caplog):
+    site.enrol(site.pki("token", "gate-1").strip(), "--url", site.serve())
+    text = f'{site.config.read_text()}[paths]\ngate_dir = "{site.folder}"\n'
+    site.config.write_text(text)
+    start = GoodStart(load(site.config), world := World())
+    world.advance(20.0)
+    start.due()
+    site.config.write_text(f"{text}[lane\n")
+    before = (site.tls / "device.pem").read_bytes()
+    assert site.enrol("--renew", "--force").startswith("north/gate-1: renewed; ")
+    assert "goes on with its last good settings" in caplog.text
+    assert (site.tls / "device.pem").read_bytes() != before
+    # A first enrolment makes a gate, and wants to know which.
+    assert "not TOML" in site.enrol("x", "--url", "https://localhost:1", status=2)
+
+
 def test_nothing_to_renew_says_what_to_do(desk):
-    assert "run: gatepost enrol TOKEN" in desk.enrol("--renew", status=1)
+    assert "run: sudo gatepost enrol - --url" in desk.enrol("--renew", status=1)
     desk.tls.mkdir()
-    assert "gatepost enrol TOKEN" in desk.enrol("--renew", "--force", status=1)
+    assert "gatepost enrol - --url" in desk.enrol("--renew", "--force", status=1)
 
 
 def test_files_by_hand_are_renewed_where_it_is_said(site):

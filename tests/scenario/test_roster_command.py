@@ -9,6 +9,7 @@ from contextlib import ExitStack
 import pytest
 
 from gatepost.cli.main import main
+from gatepost.wiring.good_start import GoodStart
 from gatepost.wiring.passes import Passes
 from gatepost_config.load import load
 from gatepost_hal.ports import Direction
@@ -252,6 +253,28 @@ def test_what_was_set_aside_is_named(gatepost, lived):
     aside = lived / "gate" / "whereabouts.db.broken-1"
     aside.touch()
     assert f"set aside: {aside}" in gatepost("anna", "--yes", command="erase")[1]
+
+
+def test_a_roster_of_the_server_that_still_names_somebody_is_named(gatepost, lived):
+    incoming = lived / "link" / "incoming"
+    incoming.mkdir()
+    for digest, content in {"a1": PEOPLE, "b2": "P2,ben,works", "c3": ""}.items():
+        (incoming / digest).write_text(content)
+    told = "roster of the server: {} may still name this subject"
+    out = gatepost("anna", "--yes", command="erase")[1]
+    assert [told.format(incoming / name) in out for name in ("a1", "b2", "c3")] == [1, 0, 0]
+
+
+@pytest.mark.usefixtures("lived")
+def test_a_broken_file_of_settings_keeps_nobody_from_being_erased(gatepost, config, roster, caplog):
+    start = GoodStart(load(config), world := World())
+    world.advance(20.0)
+    start.due()
+    config.write_text(f"{config.read_text()}[lane\n")
+    status, out, _ = gatepost("anna", "--yes", command="erase")
+    assert (status, "roster: 1 passes removed" in out) == (0, True)
+    assert "goes on with its last good settings" in caplog.text
+    assert roster.person("anna") is None
 
 
 def test_who_is_inside_as_a_visitor_is_told(gatepost, lived):

@@ -14,6 +14,7 @@ from pathlib import Path
 from gatepost.cli.main import fail
 from gatepost.cli.process import add_config_argument
 from gatepost.cli.words import mark, say
+from gatepost.wiring.last_good import settings_in_force
 from gatepost_config.load import load
 from gatepost_config.settings import NOTHING, Settings
 from gatepost_services.pki import est_client
@@ -55,7 +56,8 @@ def run(args: argparse.Namespace) -> int:
         fail(say("say a TOKEN, or --renew; gatepost enrol --help"), status=2)
     if args.token is not None and args.url is None:
         fail(say("where to enrol is not said: --url https://HOST:PORT"), status=2)
-    settings = load(args.config)
+    # What the link runs with: the certificate must not end because somebody broke the file.
+    settings = settings_in_force(args.config).settings if args.renew else load(args.config)
     identity = Identity(_folder(settings))
     try:
         if args.renew:

@@ -5,6 +5,7 @@ not be removed, which is then told.
 """
 
 import argparse
+import mmap
 import sys
 import time
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ import msgspec
 from gatepost.cli.main import fail
 from gatepost.cli.process import add_config_argument
 from gatepost.cli.words import mark, say, yes_or_no
-from gatepost_config.load import load
+from gatepost.wiring.last_good import settings_in_force
 from gatepost_config.paths import Paths
 from gatepost_config.settings import Settings
 from gatepost_services.journal import JournalReader, JournalUnavailable
@@ -37,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do it, and say what is left and until when."""
-    settings = load(args.config)
+    settings = settings_in_force(args.config).settings
     if not args.yes:
         _ask(args.subject)
     paths = settings.paths
@@ -119,8 +120,33 @@ def _left_over(settings: Settings, subject: str) -> Iterator[str]:
                 "set aside: {path} may still name this subject; delete it when it is not needed",
                 path=aside,
             )
+    for letter in _naming(settings.paths.incoming, subject):
+        yield say(
+            "roster of the server: {path} may still name this subject; it goes when the server has "
+            "sent the next one",
+            path=letter,
+        )
     yield say("server: has its own events and its own list. Erase there too,")
     yield "  " + say("or the next roster brings this person back")
+
+
+def _naming(folder: Path, subject: str) -> list[Path]:
+    """Return what the server sent, and the gate may still need, that has this name in it."""
+    needle, found = subject.encode(), []
+    for path in sorted(folder.glob("*")):
+        try:
+            with (
+                path.open("rb") as file,
+                mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
+            ):
+                is_named = content.find(needle) >= 0
+        except (FileNotFoundError, ValueError):  # gone meanwhile; empty
+            continue
+        except OSError:
+            is_named = True  # nobody knows
+        if is_named:
+            found.append(path)
+    return found
 
 
 def _is_in_ledger(path: Path, subject: str) -> bool:
