@@ -29,6 +29,7 @@ WHOLE = {
     "erase",
     "factory-reset",
     "first-boot",
+    "journal",
     "lane",
     "measure",
     "provision",

@@ -12,6 +12,7 @@ import pytest
 from gatepost.cli import journal as journal_command
 from gatepost.cli import replay as replaying
 from gatepost.cli.main import main
+from gatepost.doctor import columns
 from gatepost_config.load import load
 from gatepost_services.contract.classes import CLASS_OF
 from gatepost_services.contract.events import Envelope
@@ -76,6 +77,22 @@ def test_stats_in_words(journal, command, config):
     assert out.splitlines()[-1].split() == [
         "telemetry", "10", f"{journal.state.bytes[3]:,}", "0",
     ]  # fmt: skip
+
+
+@pytest.mark.usefixtures("journal")
+def test_people_are_told_in_their_language(command, path, monkeypatch):
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    for words, expected in (
+        (["stats"], "未送达         40 个事件；已确认到 0\n"),  # noqa: RUF001
+        (["verify"], f"{path}：完整：40 个事件，从 1 到 40，"),  # noqa: RUF001
+    ):
+        status, out, _ = command(*words)
+        assert status == 0
+        assert expected in out
+    *_, head, alarm, _, _, _ = command("stats")[1].splitlines()
+    assert columns.width(head) == columns.width(alarm)
+    assert "已导出 40 个事件" in command("export")[2]
+    assert json.loads(command("stats", "--json")[1])["undelivered"] == 40
 
 
 @pytest.mark.usefixtures("journal")

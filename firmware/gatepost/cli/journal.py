@@ -17,6 +17,8 @@ from typing import Any, BinaryIO, NoReturn
 from gatepost.cli.main import fail
 from gatepost.cli.process import add_config_argument
 from gatepost.cli.progress import Bar
+from gatepost.cli.words import mark, say
+from gatepost.doctor.columns import padded, right
 from gatepost_config.load import load
 from gatepost_config.settings import Settings
 from gatepost_services.journal import JournalError, JournalReader
@@ -29,7 +31,20 @@ from gatepost_services.uplink.position import read_acknowledged
 _MOST_SHOWN = 20
 _LAST = 2**63 - 1
 _CLASSES = {each.label: each for each in EventClass}
-_UNITS = ((86_400.0, "days"), (3_600.0, "hours"), (60.0, "minutes"), (1.0, "seconds"))
+_AGES = (
+    (86_400.0, mark("{number} days ago")),
+    (3_600.0, mark("{number} hours ago")),
+    (60.0, mark("{number} minutes ago")),
+    (1.0, mark("{number} seconds ago")),
+)
+_LABEL_COLUMNS = 14
+_EVENTS = mark("{undelivered} events; acknowledged through {acknowledged}")
+_FILE = mark("{bytes} bytes, of which {free} are free")
+_WHOLE = mark("{path}: whole: {events} events, from {first} to {last}, hash of the last {hash}")
+_BROKEN = mark(
+    "{path}: broken: {events} events, from {first} to {last}; findings: {findings}, the first of "
+    "them:"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,17 +61,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     out = what.add_parser("export", help="write events as JSON Lines or CSV: it is health data")
     _add_file(out)
     _add_range(out)
-    out.add_argument("--format", choices=["jsonl", "csv"], default="jsonl")
+    out.add_argument("--format", choices=["jsonl", "csv"], default="jsonl", help="default: jsonl")
     out.add_argument(
         "--class",
         dest="classes",
         action="append",
         choices=list(_CLASSES),
-        help="only these (may be repeated)",
+        help="only events of this class; may be repeated",
     )
-    out.add_argument("--out", type=Path, metavar="FILE", help="a new file; else the terminal")
-    out.add_argument("--force", action="store_true", help="replace FILE")
-    again = what.add_parser("replay", help="send events once more, on the topic event/replay")
+    out.add_argument(
+        "--out", type=Path, metavar="FILE", help="write to a new file, not to the terminal"
+    )
+    out.add_argument("--force", action="store_true", help="replace FILE if it is there")
+    again = what.add_parser(
+        "replay", help="send events to the server once more, on the topic event/replay"
+    )
     _add_file(again)
     _add_range(again)
 
@@ -88,22 +107,33 @@ def run(args: argparse.Namespace) -> int:
 
 def _add_file(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--file", type=Path, metavar="FILE", help="another journal: one that was set aside"
+        "--file", type=Path, metavar="FILE", help="look at another journal: one that was set aside"
     )
 
 
 def _add_range(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--from", dest="first", type=_number, default=1, metavar="SEQ", help="the first number"
+        "--from",
+        dest="first",
+        type=_number,
+        default=1,
+        metavar="SEQ",
+        help="from the event of this number on",
     )
     parser.add_argument(
-        "--through", type=_number, default=_LAST, metavar="SEQ", help="the last number"
+        "--through",
+        type=_number,
+        default=_LAST,
+        metavar="SEQ",
+        help="up to the event of this number",
     )
 
 
 def _number(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 0 < int(text) <= _LAST):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of an event: 1 or more")
+        raise argparse.ArgumentTypeError(
+            say("{text!r} is no number of an event: 1 or more", text=text)
+        )
     return int(text)
 
 
@@ -119,11 +149,13 @@ def _check_readable(path: Path, cannot: Callable[[str], NoReturn]) -> None:
         with path.open("rb"):
             return
     except FileNotFoundError:
-        cannot(f"{path}: no journal there; the gate makes it when it first records something")
+        told = mark("{path}: no journal there; the gate makes it when it first records something")
+        cannot(say(told, path=path))
     except PermissionError:
-        cannot(f"{path}: you may not read it (it is health data); begin the command with sudo")
+        told = mark("{path}: you may not read it (it is health data); begin the command with sudo")
+        cannot(say(told, path=path))
     except OSError as error:
-        cannot(f"{path}: cannot be read: {error.strerror}")
+        cannot(say("{path}: cannot be read: {why}", path=path, why=error.strerror))
 
 
 def _last_seq(path: Path) -> int:
@@ -151,13 +183,21 @@ def _as_json(found: Figures) -> dict[str, Any]:
 
 def _lines(found: Figures) -> Iterator[str]:
     yield f"{found.file}"
-    yield f"undelivered    {found.undelivered} events; acknowledged through {found.acknowledged}"
-    yield f"last number    {found.last_seq}, hash {found.head.hex()}"
-    yield f"oldest         {_span(found.oldest_age_s)}"
-    yield f"rate           {found.events_per_hour:.1f} events an hour over the last day"
-    yield f"file           {found.file_bytes:,} bytes, of which {found.free_bytes:,} are free"
-    yield f"set aside      {', '.join(found.set_aside) or 'nothing'}"
-    yield f"{'class':<12}{'events':>12}{'bytes':>16}{'dropped':>12}"
+    sent = {"undelivered": found.undelivered, "acknowledged": found.acknowledged}
+    last = {"number": found.last_seq, "hash": found.head.hex()}
+    rate = f"{found.events_per_hour:.1f}"
+    room = {"bytes": f"{found.file_bytes:,}", "free": f"{found.free_bytes:,}"}
+    for label, text in (
+        (say("undelivered"), say(_EVENTS, **sent)),
+        (say("last number"), say("{number}, hash {hash}", **last)),
+        (say("oldest"), _span(found.oldest_age_s)),
+        (say("rate"), say("{rate} events an hour over the last day", rate=rate)),
+        (say("file"), say(_FILE, **room)),
+        (say("set aside"), ", ".join(found.set_aside) or say("nothing")),
+    ):
+        yield f"{padded(label, _LABEL_COLUMNS)} {text}"
+    head = zip((say("events"), say("bytes"), say("dropped")), (12, 16, 12), strict=True)
+    yield padded(say("class"), 12) + "".join(right(word, columns) for word, columns in head)
     for label in _CLASSES:
         events, size, dropped = (
             counts[label] for counts in (found.events, found.bytes, found.dropped)
@@ -167,18 +207,18 @@ def _lines(found: Figures) -> Iterator[str]:
 
 def _span(seconds: float | None) -> str:
     if seconds is None:
-        return "there is none"
+        return say("there is none")
     if seconds < 0.0:
-        return "dated in the future: the clock was wrong then, or is now"
-    unit_s, unit = next((each for each in _UNITS if seconds >= 2 * each[0]), _UNITS[-1])
-    return f"{seconds / unit_s:.0f} {unit} ago"
+        return say("dated in the future: the clock was wrong then, or is now")
+    unit_s, told = next((each for each in _AGES if seconds >= 2 * each[0]), _AGES[-1])
+    return say(told, number=f"{seconds / unit_s:.0f}")
 
 
 # ----------------------------------------------------------------------------------------- verify
 
 
 def _verify(path: Path, delivered_seq: int, *, as_json: bool) -> int:
-    with Bar("looking", _last_seq(path)) as bar:
+    with Bar(say("looking"), _last_seq(path)) as bar:
         report = verify(path, delivered_seq=delivered_seq, on_event=bar.show)
     if as_json:
         print(json.dumps(_report_json(path, report)))
@@ -203,11 +243,11 @@ def _report_json(path: Path, report: Report) -> dict[str, Any]:
 
 
 def _report_lines(path: Path, report: Report) -> Iterator[str]:
-    what = f"{report.events} events, from {report.first_seq} to {report.last_seq}"
+    found = {"events": report.events, "first": report.first_seq, "last": report.last_seq}
     if report.is_whole:
-        yield f"{path}: whole: {what}, hash of the last {report.head.hex()}"
+        yield say(_WHOLE, path=path, **found, hash=report.head.hex())
         return
-    yield f"{path}: broken: {what}; findings: {report.broken}, the first of them:"
+    yield say(_BROKEN, path=path, **found, findings=report.broken)
     for each in report.findings[:_MOST_SHOWN]:
         yield f"  {each.kind}: {each.text}"
 
@@ -225,7 +265,7 @@ def _export(path: Path, args: argparse.Namespace) -> int:
         first, through = args.first - 1, min(args.through, _last_seq(path))
         with (
             _new_file(args.out, force=args.force) as file,
-            Bar("exporting", through - first) as bar,
+            Bar(say("exporting"), through - first) as bar,
         ):
             exported = export(
                 path, choice, args.format, _writer(file), lambda seq: bar.show(seq - first)
@@ -240,11 +280,12 @@ def _writer(file: BinaryIO) -> Callable[[str], object]:
 
 def _tell(exported: Exported) -> None:
     # Not on standard output, which the events may be on.
-    print(f"gatepost: {exported.events} events exported", file=sys.stderr)
-    for text in exported.unread[:_MOST_SHOWN]:
-        print(f"gatepost: not exported: {text}", file=sys.stderr)
+    told = [say("{count} events exported", count=exported.events)]
+    told += [say("not exported: {what}", what=text) for text in exported.unread[:_MOST_SHOWN]]
     if exported.broken > _MOST_SHOWN:
-        print(f"gatepost: not exported: {exported.broken} in all", file=sys.stderr)
+        told += [say("not exported: {count} in all", count=exported.broken)]
+    for line in told:
+        print(f"gatepost: {line}", file=sys.stderr)
 
 
 @contextmanager
@@ -253,8 +294,8 @@ def _new_file(out: Path, *, force: bool) -> Iterator[BinaryIO]:
     part = out.with_name(out.name + ".part")
     try:
         if out.exists() and not (force and stat.S_ISREG(out.stat().st_mode)):
-            what = "exists; --force replaces it" if out.is_file() else "is no file"
-            fail(f"{out}: {what}")
+            there = mark("{path}: exists; --force replaces it")
+            fail(say(there if out.is_file() else mark("{path}: is no file"), path=out))
         part.unlink(missing_ok=True)
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
@@ -268,4 +309,4 @@ def _new_file(out: Path, *, force: bool) -> Iterator[BinaryIO]:
     except JournalError:
         raise
     except OSError as error:
-        fail(f"{out}: cannot be written: {error.strerror}")
+        fail(say("{path}: cannot be written: {why}", path=out, why=error.strerror))

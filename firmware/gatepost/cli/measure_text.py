@@ -9,7 +9,7 @@ from gatepost.core.faults import FAULTS, Fault
 from gatepost.core.offset import SETTLING_PEOPLE
 from gatepost.core.screening import GUIDANCE, Verdict
 from gatepost.core.words import Text
-from gatepost.doctor.columns import padded, width
+from gatepost.doctor.columns import padded, right
 from gatepost_hal.ports import Chip
 
 NO_DIAGNOSIS = mark("This is a screening of one spot of skin, no diagnosis.")
@@ -24,11 +24,6 @@ def worded(name: str) -> str:
     The English ones are its own; firmware/words/translate.py knows of them all.
     """
     return say(name.replace("_", " "))
-
-
-def right(text: str, columns: int) -> str:
-    """Return a text at the right of so many columns."""
-    return " " * (columns - width(text)) + text
 
 
 def print_attempt(session: Session, attempt: Attempt) -> None:

@@ -14,12 +14,12 @@ from gatepost.cli.measure_session import (
     number,
     sample_as_json,
 )
-from gatepost.cli.measure_text import NO_DIAGNOSIS, print_fault, print_sensor, right, worded
+from gatepost.cli.measure_text import NO_DIAGNOSIS, print_fault, print_sensor, worded
 from gatepost.cli.words import mark, say, space
 from gatepost.core.events import Json
 from gatepost.core.faults import Fault
 from gatepost.core.screening import index_c
-from gatepost.doctor.columns import padded
+from gatepost.doctor.columns import padded, right
 from gatepost_hal.ports import Reading, SensorFault
 
 _LINES_PER_HEADING = 20  # about a screen of a phone

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from gatepost.cli.main import fail
 from gatepost.cli.progress import Bar
+from gatepost.cli.words import mark, say
 from gatepost.wiring.link import session_maker
 from gatepost.wiring.security import Security
 from gatepost_config.settings import Settings
@@ -40,19 +41,21 @@ def replay_command(settings: Settings, path: Path, first: int, through: int) -> 
         last = min(through, reader.last_seq())
         replay = Replay(session, topic, _records(reader, first, last))
         try:
-            with Bar("replaying", last - first + 1) as bar:
+            with Bar(say("replaying"), last - first + 1) as bar:
                 replay.run(lambda seq: bar.show(seq - first + 1))
         except SessionError as error:
-            fail(f"{replay.taken} events replayed, then no more: {error}")
+            told = mark("{count} events replayed, then no more: {why}")
+            fail(say(told, count=replay.taken, why=error))
         finally:
             session.close()
-    print(f"{replay.taken} events replayed on {topic}")
+    print(say("{count} events replayed on {topic}", count=replay.taken, topic=topic))
     if replay.left_out:
         named = ", ".join(str(seq) for seq in replay.left_out[:WINDOW])
-        fail(
-            f"{len(replay.left_out)} events left out, as too large for the broker or damaged: "
-            f"{named}; gatepost journal export has the former"
+        told = mark(
+            "{count} events left out, as too large for the broker or damaged: {numbers}; gatepost "
+            "journal export has the former"
         )
+        fail(say(told, count=len(replay.left_out), numbers=named))
     return 0
 
 

@@ -14,7 +14,7 @@ import argparse
 import gettext
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import takewhile
 from pathlib import Path
 
@@ -24,13 +24,14 @@ from gatepost.core.words import Text
 TRANSLATED = frozenset(
     {
         *("", "calibrate", "config", "doctor", "enrol", "erase", "factory-reset"),
-        *("first-boot", "lane", "measure", "provision", "roster"),
+        *("first-boot", "journal", "lane", "measure", "provision", "roster"),
     }
 )
 
 _DOMAIN, _NO_DOMAIN = "gatepost", "messages"
 _FOLDER = Path(__file__).parents[1] / "locale"
 _NO_LANGUAGE = ("C", "POSIX")
+_USAGE = "usage: "  # as argparse begins it
 _YES, _NO = ("y", "yes", "是"), ("n", "no", "否")
 
 
@@ -129,6 +130,26 @@ class Formatter(argparse.HelpFormatter):
         """Add a description."""
         # argparse itself says that a text may be a mark and no text: "==SUPPRESS==".
         super().add_text(text and say(text))
+
+    def _format_usage(
+        self,
+        usage: str | None,
+        actions: Iterable[argparse.Action],
+        groups: Iterable[argparse._MutuallyExclusiveGroup],
+        prefix: str | None,
+    ) -> str:
+        """Return the usage; its lines go on below one another, also behind a Chinese word."""
+        from gatepost.doctor.columns import width  # noqa: PLC0415 - where it is needed
+
+        begins = gettext.gettext(_USAGE) if prefix is None else prefix
+        more = width(begins) - len(begins)
+        self._width -= more
+        try:
+            told = super()._format_usage(usage, actions, groups, prefix)
+        finally:
+            self._width += more
+        first, *rest = told.split("\n")
+        return "\n".join((first, *(f"{' ' * more}{line}" if line else "" for line in rest)))
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
         return action.help and say(action.help)

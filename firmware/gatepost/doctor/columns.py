@@ -24,6 +24,11 @@ def padded(text: str, columns: int) -> str:
     return text + " " * (columns - width(text))
 
 
+def right(text: str, columns: int) -> str:
+    """Return a text at the right of so many columns."""
+    return " " * (columns - width(text)) + text
+
+
 def fitted(text: str, columns: int) -> list[str]:
     """Return a text in lines of at most so many columns, in one where shorter paths make it fit.
 
