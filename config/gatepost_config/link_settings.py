@@ -6,12 +6,17 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 NAME_FORM = r"^[a-z0-9][a-z0-9-]{0,62}\Z"
+# A name, or an address of either kind. Not what else people write before and behind one: a user
+# with a password would be told to whoever sees the settings.
+_HOST_NAME = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}"
+_ADDRESS_6 = r"[0-9A-Fa-f:][0-9A-Fa-f:.]{1,44}(%[A-Za-z0-9_.-]{1,15})?"
+HOST_FORM = rf"^({_HOST_NAME}|{_ADDRESS_6})\Z"
 
 
 class Link(Struct, frozen=True, forbid_unknown_fields=True):
     """The way to the central server."""
 
-    broker_host: Annotated[str, Meta(min_length=1, max_length=253)]
+    broker_host: Annotated[str, Meta(pattern=HOST_FORM)]
     broker_port: Annotated[int, Meta(ge=1, le=65535)] = 8883
     # "plain" sends health data and passes in the clear: for a broker on this machine, or a test.
     transport: Literal["tls", "plain"] = "tls"

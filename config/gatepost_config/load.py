@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from gatepost_config.lines import WIEGAND, line_problems
 from gatepost_config.paths import Paths
 from gatepost_config.settings import (
     NOTHING,
@@ -19,6 +20,7 @@ from gatepost_config.settings import (
     Reader,
     Regime,
     Screening,
+    Sensor,
     Settings,
     Turnstile,
     decode_path,
@@ -30,8 +32,6 @@ _MAX_SOCKET_PATH_BYTES = 107
 _HEALTHY_MIDDLE_C = 36.8
 # BCM lines 0 to 8 are pulled up at power-on, the others down (BCM2835 datasheet, table 6-31).
 _LAST_PULLED_UP = 8
-# What the kinds of reader on two data lines begin with.
-_WIEGAND = "wiegand"
 DEFAULT_PATH = Path("/etc/gatepost/gatepost.toml")
 
 
@@ -103,6 +103,7 @@ def parse(raw: dict[str, object], *, path: Path, text: str = "") -> Settings:
 def _joint_problems(
     *,
     screening: Screening | None = None,
+    sensor: Sensor | None = None,
     pins: Pins | None = None,
     paths: Paths | None = None,
     turnstile: Turnstile | None = None,
@@ -113,7 +114,7 @@ def _joint_problems(
     **_rest: object,
 ) -> list[str]:
     """Return what no single value shows: settings that contradict one another."""
-    problems = _pin_problems(pins, reader) if pins else []
+    problems = line_problems(pins, reader, sensor) if pins else []
     if reader:
         problems += _reader_problems(reader)
     if turnstile:
@@ -159,40 +160,6 @@ def _exit_problems(regime: Regime, reader: Reader | None) -> list[str]:
     return problems
 
 
-def _pin_problems(pins: Pins, reader: Reader | None) -> list[str]:
-    problems = []
-    used: dict[int, str] = {}
-    lines = [("pins", key, getattr(pins, key)) for key in pins.__struct_fields__]
-    lines += _reader_lines(reader) if reader else []
-    for section, key, pin in lines:
-        if not isinstance(pin, int) or pin == 0:
-            continue
-        if pin == 1:
-            problems.append(
-                f"[{section}] {key} = 1: belongs to the HAT's EEPROM; use 2 to 27, or 0."
-            )
-        if pin in used:
-            problems.append(
-                f"[{section}] {key} = {pin}: already used by {used[pin]}; give each its own line."
-            )
-        used.setdefault(pin, key)
-    return problems
-
-
-def _reader_lines(reader: Reader) -> list[tuple[str, str, int]]:
-    """Return the lines of the Wiegand readers that have both: others are told of elsewhere."""
-    ways = (
-        (reader.kind, {"d0": reader.d0, "d1": reader.d1}),
-        (reader.exit_kind, {"exit_d0": reader.exit_d0, "exit_d1": reader.exit_d1}),
-    )
-    return [
-        ("reader", key, pin)
-        for kind, lines in ways
-        if kind.startswith(_WIEGAND) and all(lines.values())
-        for key, pin in lines.items()
-    ]
-
-
 def _reader_problems(reader: Reader) -> list[str]:
     return [
         *_connection_problems("", reader.kind, reader.device, reader.d0, reader.d1),
@@ -205,7 +172,7 @@ def _reader_problems(reader: Reader) -> list[str]:
 def _connection_problems(way: str, kind: str, device: Path, d0: int, d1: int) -> list[str]:
     """Return what is wrong with one reader; `way` is what its keys begin with."""
     where = f'[reader] {way}kind = "{kind}"'
-    if kind.startswith(_WIEGAND):
+    if kind.startswith(WIEGAND):
         if d0 and d1 and device.name.startswith("gpiochip"):
             return []
         return [
@@ -243,7 +210,7 @@ def _turnstile_problems(turnstile: Turnstile, pins: Pins | None) -> list[str]:
     if turnstile.relay_active == "low":
         problems += [
             f"[pins] {key} = {pin}: pulled down at power-on, so an active-low relay would be "
-            f"energised until the gate runs; use a line from 2 to {_LAST_PULLED_UP}."
+            f"energised until the gate runs; use a line from 4 to {_LAST_PULLED_UP}."
             for key, pin in (("entry_relay", pins.entry_relay), ("exit_relay", pins.exit_relay))
             if pin > _LAST_PULLED_UP
         ]

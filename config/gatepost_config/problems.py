@@ -11,7 +11,7 @@ from msgspec import inspect as mi
 from msgspec.structs import FieldInfo
 from msgspec.structs import fields as fields_of
 
-from gatepost_config.link_settings import NAME_FORM
+from gatepost_config.link_settings import HOST_FORM, NAME_FORM
 from gatepost_config.settings import (
     HOURS_FORM,
     REGIME_FORM,
@@ -30,6 +30,7 @@ _UNITS = {
 }
 _FORMS = {
     NAME_FORM: "1 to 63 of a-z, 0-9 and '-', beginning with a letter or digit",
+    HOST_FORM: "the name or the address of a host, without a port, in quotes",
     REGIME_FORM: 'the name of a regime, the absolute path of a file, or "" for none',
     HOURS_FORM: 'times of day as "22:00-06:00", or "" for none',
     ROOT_KEY_FORM: 'the 64 hexadecimal digits of a public key, or two with a space, or "" for none',

@@ -41,7 +41,7 @@ READERS = (
 )
 OTHERWISE = (
     *(("reader", "device", "/dev/serial0"), ("turnstile", "passage", "none")),
-    *(("sensor", "i2c_bus", 1), ("sensor", "supply_v", 3.0), ("pins", "green_lamp", 2)),
+    *(("sensor", "i2c_bus", 0), ("sensor", "supply_v", 3.0), ("pins", "green_lamp", 2)),
 )
 
 
@@ -103,6 +103,9 @@ def test_the_settings_of_a_gate_are_a_file_with_the_same_settings(least_text):
         assert told.count("在第 7 行设定") == len(origins)
         assert [each.name for each in entries().values() if each.text in told] == []
         assert [each.name for each in sections() if each.text in told] == []
+        whole = told.replace(" ", "")  # a text may go on in the next line
+        for text_in_english in (each.text for each in (*sections(), *entries().values())):
+            assert words.say(text_in_english).replace(" ", "") in whole
         assert [line for line in text.splitlines() if width(line) > 100] == []
         for name, value in values(those).items():
             assert f"\n{entries()[name].key} = {written(value)} " in text
@@ -113,6 +116,8 @@ def test_the_example_states_the_same():
     assert tomllib.loads(text) == tomllib.loads(example())
     assert STATEMENT.findall(text) == STATEMENT.findall(example())
     assert text.startswith("# Gatepost：一个闸口的配置。")
+    told = without_marks(text)
+    assert [each.name for each in sections() if each.text in told] == []
 
 
 def test_a_change_is_told(settings_with):
@@ -148,8 +153,11 @@ def test_nothing_of_the_wiring_stays_english(changes, settings_with):
 def test_the_columns_of_the_wiring_stand_below_one_another(settings_with):
     settings = settings_with()
     head, *rows = as_text(wiring_of(settings), settings).split("\n\n")[1].splitlines()
-    at = width(head[: head.index("BCM")])
-    for row in rows:
-        name = re.match(r".*?(?=  +\d)", row)[0]
-        room = len(row[len(name) :]) - len(row[len(name) :].lstrip())
-        assert width(name) + room == at
+    expected = starts(head)
+    assert len(expected) == 7
+    assert [row for row in rows if starts(row) != expected] == []
+
+
+def starts(row):
+    """Return in which columns of the screen the cells of a row begin."""
+    return [width(row[: cell.start()]) for cell in re.finditer(r"\S+(?: \S+)*", row)]

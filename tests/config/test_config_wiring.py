@@ -194,9 +194,11 @@ def test_a_lamp_on_such_a_line_is_warned_of_too(lines):
     [(4, "1-wire"), (11, "SPI 0"), (14, "the UART"), (15, "the UART"), (18, "I2S"), (2, "I2C 1")],
 )
 def test_a_line_of_another_bus_is_warned_of(line, bus, lines):
-    found = lines(("pins", "buzzer", line))["buzzer"]
+    sensor = ("sensor", "i2c_bus", 0)  # not on 2 and 3
+    found = lines(sensor, ("pins", "buzzer", line))["buzzer"]
     assert any(each.startswith(f"also belongs to {bus}") for each in found.warnings)
-    entry = lines(("pins", "exit_button", line))["exit_button"]
+    assert (words.FIXED in found.warnings) == (line == 2)
+    entry = lines(sensor, ("pins", "exit_button", line))["exit_button"]
     assert any(each.startswith(f"also belongs to {bus}") for each in entry.warnings)
 
 
@@ -245,17 +247,25 @@ def test_a_sensor_with_a_supply_of_its_own_is_not_for_lines_2_and_3(volts, is_lo
     assert ("Another pair of lines" in warning) == is_low
 
 
-@pytest.mark.parametrize(("line", "which"), [(2, "SDA"), (3, "SCL")])
-def test_a_line_that_the_sensor_has_too_is_told_at_both(line, which, lines):
-    found = lines(("pins", "green_lamp", line))
-    assert f"used twice, by sensor {which}: give each its own line" in found["green_lamp"].warnings
-    assert "used twice, by green_lamp: give each its own line" in found[f"sensor {which}"].warnings
-    assert words.FIXED in found["green_lamp"].warnings
-
-
-def test_no_line_of_a_sound_gate_is_used_twice(lines):
-    for line in lines(*ALL_WIRED).values():
-        assert not any("used twice" in each for each in line.warnings)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        (),
+        (("sensor", "i2c_bus", 1),),
+        (("reader", "device", "/dev/serial0"),),
+        (("reader", "exit_device", "/dev/ttyAMA0"),),
+        (*WIEGAND, *INSIDE),
+    ],
+    ids=["least", "bus 1", "uart", "uart inside", "wiegand"],
+)
+def test_what_the_table_shows_is_used_once_or_the_settings_are_refused(
+    changes, lines, problems_with
+):
+    found = [each.bcm for each in lines(*changes).values()]
+    assert len(found) == len(set(found))
+    for line in set(found) - {16}:
+        told = problems_with(*changes, ("pins", "fire", line))
+        assert any(f"= {line}: already used by" in each or "by fire" in each for each in told)
 
 
 # ----------------------------------------------------------------------------- readers, and release
@@ -277,13 +287,12 @@ def test_the_lines_of_card_readers_are_there(lines):
 
 @pytest.mark.parametrize("device", ["serial0", "ttyAMA0", "ttyS0"])
 def test_a_scanner_on_the_uart_has_its_two_lines(device, lines):
-    found = lines(("reader", "exit_device", f"/dev/{device}"), ("pins", "buzzer", 15))
+    found = lines(("reader", "exit_device", f"/dev/{device}"))
     sending, listening = found["exit reader TXD"], found["exit reader RXD"]
     assert (sending.bcm, sending.pin, sending.direction) == (14, 8, "output")
     assert (listening.bcm, listening.pin, listening.direction) == (15, 10, "input")
     assert sending.function.connect.startswith("RX of the scanner")
     assert sending.warnings == (words.CONSOLE,)
-    assert any("used twice, by buzzer" in each for each in listening.warnings)
 
 
 def test_a_reader_on_usb_has_no_line(lines):

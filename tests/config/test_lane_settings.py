@@ -41,13 +41,44 @@ def test_active_low_relays_belong_on_lines_that_are_pulled_up_at_power_on(
     low = ("turnstile", "relay_active", "low")
     problems = problems_with(low)
     assert [problem.split()[2] for problem in problems] == ["entry_relay", "exit_relay"]
-    assert all("from 2 to 8" in problem for problem in problems)
+    assert all("from 4 to 8" in problem for problem in problems)
     settings_with(low, ("pins", "entry_relay", 4), ("pins", "exit_relay", 7))
 
 
 def test_lines_that_are_not_wired_do_not_clash(settings_with, problems_with):
     assert settings_with().pins.emergency == settings_with().pins.tamper == 0
     assert "already used by passage" in told(problems_with, ("pins", "tamper", 24))
+
+
+def test_a_relay_on_the_lines_of_the_sensors_bus_is_refused(problems_with, settings_with):
+    relays = ("pins", "entry_relay", 2), ("pins", "exit_relay", 3)
+    assert [each.partition(": ")[2] for each in problems_with(*relays)] == [
+        f"[pins] {key} = {line}: already used by the sensor's bus (i2c_bus = 3); give each its own "
+        "line."
+        for key, line in (("entry_relay", 2), ("exit_relay", 3))
+    ]
+    problems_with(*relays, ("sensor", "i2c_bus", 1))
+    settings_with(*relays, ("sensor", "i2c_bus", 0))  # on the lines of the EEPROM
+
+
+def test_a_line_of_the_uart_that_a_scanner_is_on_is_refused(problems_with, settings_with):
+    scanner, buzzer = ("reader", "device", "/dev/serial0"), ("pins", "buzzer", 15)
+    settings_with(buzzer)
+    settings_with(buzzer, ("reader", "device", "/dev/ttyACM0"))
+    assert told(problems_with, scanner, buzzer).endswith(
+        "[pins] buzzer = 15: already used by the UART (device); give each its own line."
+    )
+    both = problems_with(scanner, ("reader", "exit_device", "/dev/ttyAMA0"))
+    assert [each.partition("exit_device")[2] for each in both] == [
+        f' = "/dev/ttyAMA0", line {line}: already used by the UART (device); give each its own '
+        "line."
+        for line in (14, 15)
+    ]
+
+
+def test_where_the_sensors_section_is_wrong_its_lines_are_not_spoken_of(problems_with):
+    (problem,) = problems_with(("pins", "buzzer", 2), ("sensor", "i2c_bus", "three"))
+    assert "i2c_bus" in problem
 
 
 def test_line_1_is_the_hat_eeproms(problems_with):

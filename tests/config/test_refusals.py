@@ -19,6 +19,7 @@ OFFSET = (
 )
 SAMPLES = "must be a whole number from 5 to 25, without quotes or a unit. The default is 7."
 NAME = "must be 1 to 63 of a-z, 0-9 and '-', beginning with a letter or digit."
+HOST = "must be the name or the address of a host, without a port, in quotes."
 PATH = 'must be an absolute path in quotes. The default is "/run/gatepost".'
 LANE_KEYS = (
     "order, pass_timeout_s, proof_timeout_s, measure_timeout_s, measure_attempts, recheck_pause_s, "
@@ -97,7 +98,7 @@ def test_a_bad_value_is_told_with_what_is_allowed(section, key, value, sentence,
         ("screening", "samples", 5),
         ("gate", "site", "a" * 63),
         ("gate", "site", "7"),
-        ("pins", "buzzer", 2),
+        ("pins", "exit_relay", 27),
         ("link", "keepalive_s", 1200),
     ],
 )
@@ -116,7 +117,7 @@ def test_missing_settings_are_told_with_what_is_allowed(least_text, problems_of)
     few = least_text.replace("name =", "# name =").replace("broker_host =", "# broker_host =")
     assert problems_of(few) == [
         f" [gate] name is missing; it {NAME}",
-        " [link] broker_host is missing; it must be a text of 1 to 253 characters, in quotes.",
+        f" [link] broker_host is missing; it {HOST}",
     ]
 
 
@@ -184,12 +185,28 @@ def test_a_name_does_not_end_with_a_line_end(problems_with):
     ]
 
 
-@pytest.mark.parametrize("host", ["", "x" * 254, 7])
-def test_a_text_of_the_wrong_length_is_told_the_length(host, problems_with):
-    assert problems_with(("link", "broker_host", host)) == [
-        f"gate.toml: [link] broker_host = {host!r}: must be a text of 1 to 253 characters, "
-        "in quotes."
-    ]
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("", "x" * 254, 7, "bob:hunter2canary@broker", "bob:hunter2", "mqtt://broker", "broker/x"),
+        *("broker:8883", "a b", "broker\n", "[::1]", "-broker", ".broker"),
+    ],
+)
+def test_what_is_no_name_and_no_address_of_a_host_is_told(host, problems_with):
+    """A user and a password in it would be told to whoever sees the settings."""
+    told = f"gate.toml: [link] broker_host = {host!r}: {HOST}"
+    assert problems_with(("link", "broker_host", host)) == [told]
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("b", "mqtt.example.org", "mqtt.example.org.", "Broker-1", "mqtt_broker", "x" * 253),
+        *("127.1", "10.0.2.2", "::1", "fe80::1%eth0", "2001:DB8::192.0.2.1"),
+    ],
+)
+def test_names_and_addresses_of_hosts_are_taken(host, settings_with):
+    assert settings_with(("link", "broker_host", host)).link.broker_host == host
 
 
 def test_a_default_is_told_as_toml_writes_it(problems_with):

@@ -1,7 +1,6 @@
 """The lines of one gate's lane on the header, from its settings, and what to mind at each."""
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from gatepost.cli import wiring_words as words
@@ -9,16 +8,14 @@ from gatepost.cli.wiring_words import Function
 from gatepost.cli.words import mark
 from gatepost.core.words import Text
 from gatepost.wiring.readers import connections
+from gatepost_config.lines import OVERLAY_LINES, UART_LINES, UARTS, is_overlay, sensor_lines
 from gatepost_config.settings import Pins, Sensor, Settings, Turnstile
 from gatepost_hal import header
 
-_HARDWARE_BUSES = {0: (0, 1), 1: (2, 3)}  # the others are overlays, on lines of one's choice
-_OVERLAY_LINES = (2, 3)
-# Names of the UART on the header, and its lines.
-_UARTS = ("serial0", "ttyAMA0", "ttyS0")
-_UART_LINES: tuple[tuple[str, int, Literal["output", "input"], str], ...] = (
-    ("TXD", 14, "output", "RX"),
-    ("RXD", 15, "input", "TX"),
+# Of the header's UART: its name, its direction, and the scanner's that it goes to.
+_UART: tuple[tuple[str, Literal["output", "input"], str], ...] = (
+    ("TXD", "output", "RX"),
+    ("RXD", "input", "TX"),
 )
 _SUPPLY = {"supply": header.SUPPLY_3V3[0], "ground": header.GROUND[0]}
 # Below this a sensor is not fed from the Pi's 3.3 V, whose tolerance is 5 percent.
@@ -73,7 +70,7 @@ def wiring_of(settings: Settings) -> Wiring:
     )
     wired = {line.name for line in lines}
     return Wiring(
-        lines=tuple(_with_clashes(lines)),
+        lines=lines,
         not_wired={name: function for name, function in words.INPUTS.items() if name not in wired},
         notes=tuple(_notes(settings)),
         boot_settings=tuple(_boot_settings(settings.sensor)),
@@ -130,8 +127,7 @@ def _input_line(name: str, pins: Pins, turnstile: Turnstile) -> int:
 
 
 def _sensor_lines(sensor: Sensor) -> Iterator[Line]:
-    lines = _HARDWARE_BUSES.get(sensor.i2c_bus, _OVERLAY_LINES)
-    for name, line in zip(("SDA", "SCL"), lines, strict=True):
+    for name, line in zip(("SDA", "SCL"), sensor_lines(sensor), strict=True):
         yield Line(
             name=Text("sensor {line}", {"line": name}),
             bcm=line,
@@ -148,10 +144,10 @@ def _sensor_lines(sensor: Sensor) -> Iterator[Line]:
 
 
 def _sensor_warnings(sensor: Sensor) -> Iterator[str]:
-    if sensor.i2c_bus in _HARDWARE_BUSES:
-        yield Text(words.NOT_ALONE, {"bus": sensor.i2c_bus})
-    else:
+    if is_overlay(sensor):
         yield words.OVERLAY
+    else:
+        yield Text(words.NOT_ALONE, {"bus": sensor.i2c_bus})
     is_low = sensor.supply_v < _LEAST_3V3
     words_of_supply = words.LOW_SUPPLY if is_low else words.MEASURE_SUPPLY
     yield Text(words_of_supply, {"volts": sensor.supply_v})
@@ -160,7 +156,7 @@ def _sensor_warnings(sensor: Sensor) -> Iterator[str]:
 def _reader_lines(settings: Settings) -> Iterator[Line]:
     for connection in connections(settings.reader):
         way = connection.direction.name.lower()
-        if connection.kind == "line" and connection.device.name in _UARTS:
+        if connection.kind == "line" and connection.device.name in UARTS:
             yield from _uart_lines(way)
         for name, line in (("D0", connection.d0), ("D1", connection.d1)):
             if not line:
@@ -182,7 +178,7 @@ def _reader_lines(settings: Settings) -> Iterator[Line]:
 
 def _uart_lines(way: str) -> Iterator[Line]:
     """Yield the lines of a scanner on the header's UART."""
-    for name, line, direction, other in _UART_LINES:
+    for (name, direction, other), line in zip(_UART, UART_LINES, strict=True):
         yield Line(
             name=_of_reader(way, name),
             bcm=line,
@@ -207,17 +203,6 @@ def _of_reader(way: str, line: str) -> Text:
 def _shared(line: int) -> tuple[str, ...]:
     bus = header.shared_with(line)
     return () if bus is None else (Text(words.SHARED, {"bus": Text(bus)}),)
-
-
-def _with_clashes(lines: Sequence[Line]) -> Iterator[Line]:
-    """Yield the lines, with a warning at those that are used twice: the sensor's are no setting."""
-    users = defaultdict(list)
-    for line in lines:
-        users[line.bcm].append(line.name)
-    for line in lines:
-        others = [name for name in users[line.bcm] if name != line.name]
-        clash = (Text(words.TWICE, {"others": ", ".join(others)}),) if others else ()
-        yield line._replace(warnings=(*clash, *line.warnings))
 
 
 def _notes(settings: Settings) -> Iterator[str]:
@@ -246,5 +231,5 @@ def _boot_settings(sensor: Sensor) -> Iterator[str]:
     if sensor.i2c_bus == 1:
         yield "dtparam=i2c_arm=on"
     elif sensor.i2c_bus:
-        sda, scl = _OVERLAY_LINES
+        sda, scl = OVERLAY_LINES
         yield f"dtoverlay=i2c-gpio,bus={sensor.i2c_bus},i2c_gpio_sda={sda},i2c_gpio_scl={scl}"

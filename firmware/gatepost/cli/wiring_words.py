@@ -133,7 +133,6 @@ ACTIVE_LOW = (
     "active-low: without the 10 kΩ to 3.3 V the relay is on whenever nobody drives the line"
 )
 SHARED = "also belongs to {bus}: that must be off"
-TWICE = "used twice, by {others}: give each its own line"
 SHORT = "a short in its wire is an alarm lost: test it every year"
 FIVE_VOLTS = "readers pull their lines to 5 V: an optocoupler or level shifter in between"
 CONSOLE = "the UART must be on, and the serial console off it"
