@@ -35,6 +35,11 @@ _LAST_PULLED_UP = 8
 DEFAULT_PATH = Path("/etc/gatepost/gatepost.toml")
 
 
+_HOW_TO_WRITE = (
+    "Numbers have a point and no unit (37.3), texts stand in quotes, each section stands once."
+)
+
+
 class ConfigError(ValueError):
     """The configuration cannot be used. `problems` holds one complete sentence for each error."""
 
@@ -53,7 +58,7 @@ def load(path: Path) -> Settings:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        remedy = "Copy config/gatepost.example.toml there, or name another file with --config."
+        remedy = "Write one (gatepost config example --write FILE), or name another with --config."
         raise ConfigError([f"{path}: there is no such file. {remedy}"]) from None
     except OSError as error:
         remedy = "Run it with sudo, or as a user of the group gatepost."
@@ -69,13 +74,14 @@ def decode(content: bytes, *, path: Path) -> Settings:
         ConfigError: as `load`.
     """
     try:
-        # Line ends as every editor may have written them.
-        text = content.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
+        # Line ends, and a mark before the first line, as editors may have written them.
+        text = content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
         raw = tomllib.loads(text)
     except UnicodeDecodeError as error:
-        raise ConfigError([f"{path}: not UTF-8 text (byte {error.start})."]) from None
+        remedy = "Save the file as UTF-8."
+        raise ConfigError([f"{path}: not UTF-8 text (byte {error.start}). {remedy}"]) from None
     except (ValueError, RecursionError) as error:  # also numbers or nesting beyond reason
-        raise ConfigError([f"{path}: not TOML: {error}."]) from None
+        raise ConfigError([f"{path}: not TOML: {error}. {_HOW_TO_WRITE}"]) from None
     return parse(raw, path=path, text=text)
 
 

@@ -41,8 +41,8 @@ def test_a_missing_file_ends_with_status_2_and_a_remedy(words, tmp_path):
     assert told == (
         2,
         "",
-        f"gatepost: {path}: there is no such file. Copy config/gatepost.example.toml there, or "
-        "name another file with --config.\n",
+        f"gatepost: {path}: there is no such file. Write one (gatepost config example --write "
+        "FILE), or name another with --config.\n",
     )
 
 

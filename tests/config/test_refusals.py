@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from gatepost_config.load import ConfigError, load
+from gatepost_config.load import ConfigError, decode, load
 
 SPAN = "must be a number of seconds from {} to {}, without quotes or a unit. The default is {}."
 HOLD = SPAN.format(0.1, 30, 5.0)
@@ -221,11 +221,22 @@ def test_a_default_is_told_as_toml_writes_it(problems_with):
 
 def test_what_is_not_toml_is_told_with_its_place(problems_of):
     (told,) = problems_of("[gate]\nsite = north\n")
-    assert told == " not TOML: Invalid value (at line 2, column 8)."
+    assert told == (
+        " not TOML: Invalid value (at line 2, column 8). Numbers have a point and no unit (37.3), "
+        "texts stand in quotes, each section stands once."
+    )
+
+
+def test_a_mark_that_an_editor_put_first_is_passed_over(tmp_path, least_text):
+    path = tmp_path / "gate.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + least_text.replace("\n", "\r\n").encode())
+    assert load(path) == decode(least_text.encode(), path=path)
 
 
 def test_what_is_not_utf8_is_told_with_its_place(problems_of):
-    assert problems_of(b'[gate]\nsite = "\xe9"\n') == [" not UTF-8 text (byte 15)."]
+    assert problems_of(b'[gate]\nsite = "\xe9"\n') == [
+        " not UTF-8 text (byte 15). Save the file as UTF-8."
+    ]
 
 
 def test_a_missing_file_is_told_with_a_remedy(tmp_path):
@@ -233,8 +244,8 @@ def test_a_missing_file_is_told_with_a_remedy(tmp_path):
     with pytest.raises(ConfigError) as caught:
         load(path)
     assert caught.value.problems == (
-        f"{path}: there is no such file. Copy config/gatepost.example.toml there, or name another "
-        "file with --config.",
+        f"{path}: there is no such file. Write one (gatepost config example --write FILE), or name "
+        "another with --config.",
     )
 
 

@@ -9,11 +9,13 @@ import signal
 import sys
 from collections.abc import Collection
 from importlib import import_module
+from pathlib import Path
 from typing import NoReturn
 
 from gatepost import __version__
 from gatepost.cli import words
-from gatepost.cli.process import let_config_stand_anywhere
+from gatepost.cli.subcommands import finish, sentence
+from gatepost.cli.words import say
 from gatepost_config.load import ConfigError
 
 # Name -> module and help. A module has `add_arguments(parser)` and `run(args) -> int`. They are
@@ -59,6 +61,7 @@ COMMANDS = {
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; return its exit status."""
+    _open_what_is_closed()
     arguments = sys.argv[1:] if argv is None else argv
     chosen = next((word for word in arguments if not word.startswith("-")), "")
     words.begin(chosen)
@@ -74,6 +77,13 @@ def main(argv: list[str] | None = None) -> int:
         # Whoever read our output has gone; Python would complain once more when it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except EOFError:
+        fail(say("nobody answers the question; it ends here"))
+    except PermissionError as error:
+        if error.filename is None:
+            raise
+        told = say("{path}: not allowed; begin the command with sudo", path=error.filename)
+        fail(told)
     except OSError as error:
         if error.errno != errno.ENOSPC or error.filename is not None:
             raise
@@ -83,23 +93,26 @@ def main(argv: list[str] | None = None) -> int:
     return status
 
 
+def _open_what_is_closed() -> None:
+    """Put nothing in the place of a standard stream that whoever began the command has closed."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            # Open as long as the process is.
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
+
+
 def make_parser(filled: Collection[str]) -> words.Parser:
     """Return the parser of all commands; those in `filled` with their arguments."""
     parser = words.Parser(prog="gatepost", description="Firmware of an unattended turnstile.")
     parser.add_argument("--version", action="version", version=f"gatepost {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, (module, help_text) in COMMANDS.items():
-        description = sentence(words.say(help_text))
+        description = sentence(say(help_text))
         command = commands.add_parser(name, help=help_text, description=description)
         if name in filled:
             import_module(module).add_arguments(command)
-            let_config_stand_anywhere(command)
+            finish(command)
     return parser
-
-
-def sentence(text: str) -> str:
-    """Return a line of the list of commands as it begins a description."""
-    return f"{text[0].upper()}{text[1:]}"
 
 
 def _complain(problems: tuple[str, ...]) -> None:
