@@ -50,6 +50,7 @@ class RunningGate:
         units: what systemd was told.
         returns: whether systemd starts it again.
         lingers: how often it still answers while it ends.
+        active_state: what systemd says of it while it does not run.
     """
 
     def __init__(self, stage, config, patch):
@@ -57,10 +58,14 @@ class RunningGate:
         self.script, self.starts, self.verbs, self.units = [], [], [], []
         self.is_up = self.returns = self.has_systemd = True
         self._is_ending, self.lingers = False, 0
+        self.active_state = "inactive"
         self._begin()
         patch.setattr(module, "restart", self._end)
         patch.setattr(going_over, "ask", self.ask)
         patch.setattr(going_over, "systemctl", self._systemctl)
+        patch.setattr(
+            going_over, "active_state", lambda _unit: "active" if self.is_up else self.active_state
+        )
         patch.setattr(
             going_over,
             "time",

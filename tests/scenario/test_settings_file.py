@@ -4,11 +4,18 @@ import errno
 import itertools
 import os
 import random
+from contextlib import suppress
 
 import pytest
 
 from gatepost.cli import settings_file
-from gatepost.cli.settings_file import SettingsFileError, before_of, exchange, put_in_force
+from gatepost.cli.settings_file import (
+    SettingsFileError,
+    before_of,
+    exchange,
+    finish_exchange,
+    put_in_force,
+)
 
 from .test_provision_power_cut import Disk, PowerCut
 
@@ -64,7 +71,45 @@ def test_a_cut_at_each_step_leaves_old_or_new_whole(new_file, disk, name):
         if path.read_bytes() == SECOND:
             change(path)
             assert path.read_bytes() == wanted, number
-            assert before_of(path).read_bytes() in (kept, wanted), number
+            assert before_of(path).read_bytes() == kept, number
+
+
+def test_a_cut_in_a_rollback_loses_neither_of_the_two(new_file, disk):
+    """Both are there whatever was done, and once more undoes it, or does it."""
+    for number in range(steps_of(disk, new_file(), exchange)):
+        path = new_file()
+        disk.fail_at(number)
+        with pytest.raises(PowerCut):
+            exchange(path)
+        # The next command is cut off too, at each of its steps, before it has done anything.
+        for second in range(8):
+            disk.fail_at(second)
+            with suppress(PowerCut):
+                finish_exchange(path)
+        disk.fail_at(None)
+        held = path.read_bytes()
+        finish_exchange(path)
+        assert {held, before_of(path).read_bytes()} == {FIRST, SECOND}, number
+        assert path.read_bytes() == held
+        exchange(path)
+        assert {path.read_bytes(), before_of(path).read_bytes()} == {FIRST, SECOND}, number
+        assert path.read_bytes() != held
+        assert len(list(path.parent.iterdir())) == 2, number
+
+
+def test_others_after_a_cut_in_a_rollback_keep_those_that_count(new_file, disk):
+    for number in range(steps_of(disk, new_file(), exchange)):
+        path = new_file()
+        disk.fail_at(number)
+        with pytest.raises(PowerCut):
+            exchange(path)
+        disk.fail_at(None)
+        held = path.read_bytes()
+        put_in_force(path, THIRD)
+        assert (path.read_bytes(), before_of(path).read_bytes()) == (THIRD, held)
+        exchange(path)
+        assert (path.read_bytes(), before_of(path).read_bytes()) == (held, THIRD)
+        assert len(list(path.parent.iterdir())) == 2, number
 
 
 @pytest.mark.parametrize("name", CHANGES)
@@ -89,12 +134,15 @@ def test_cuts_again_and_again_leave_settings_that_somebody_wrote(new_file, disk)
         content = f"settings {number}\n".encode() * chance.randrange(1, 200)
         change = chance.choice((exchange, lambda file, new=content: put_in_force(file, new)))
         written |= {content} if change is not exchange else set()
+        disk.fail_at(None)
+        finish_exchange(path)
+        assert not path.with_name(f"{path.name}.exchanging").exists()
         disk.fail_at(chance.randrange(20))
         held, kept = path.read_bytes(), before_of(path).read_bytes()
         try:
             change(path)
         except PowerCut:
-            assert path.read_bytes() in {held, kept if change is exchange else content}
+            assert path.read_bytes() in ({held, kept} if change is exchange else {held, content})
         assert {path.read_bytes(), before_of(path).read_bytes()} <= written
     disk.fail_at(None)
     put_in_force(path, THIRD)

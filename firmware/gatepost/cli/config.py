@@ -1,6 +1,8 @@
 """`gatepost config`: check, show, compare and explain the settings of a gate; put them in force."""
 
 import argparse
+import os
+import stat
 from pathlib import Path
 
 from gatepost.cli import config_apply, config_show, config_text, wiring_text
@@ -16,6 +18,7 @@ from gatepost.wiring.thermometer import check_part
 from gatepost_config.commented import example
 from gatepost_config.difference import differences
 from gatepost_config.load import load
+from gatepost_services.small_file import replace_whole
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_reference(actions)
     _add_wiring(actions)
     example = _action(actions, "example", "a file that states every setting, to begin with")
-    example.add_argument("--write", type=Path, metavar="FILE", help="write it to this file")
+    example.add_argument("--write", type=Path, metavar="FILE", help="write it to this new file")
+    example.add_argument("--force", action="store_true", help="replace FILE if it is there")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -55,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
         case "wiring":
             return _wiring(args)
         case "example":
-            return _example(args.write)
+            return _example(args.write, is_forced=args.force)
         case _:
             print(config_text.schema_text(), end="")
             return 0
@@ -97,11 +101,13 @@ def _add_apply(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         "Checks a file, shows what changes, asks, and replaces the gate's file as a whole; the one "
         "before is kept beside it, as gatepost.toml.before. Then the gate starts anew as soon as "
         "nobody is in the lane: it is shut for some seconds, and what is energised is dropped "
-        "(the fire loop in the relay's supply does not need it). The link starts anew at once. "
-        "Ctrl-C while it waits: the settings count from the gate's next start on."
+        "(the fire loop in the relay's supply does not need it). A gate that does not come back "
+        "with them gets those before again. The link starts anew when it is to take others, or "
+        "nobody knows which it has. Ctrl-C while it waits: the settings count from the gate's next "
+        "start on."
     )
     apply.epilog = (
-        "Exit status: 0 in force, 1 in the file and not in force yet, 2 they cannot be used and "
+        "Exit status: 0 in force, 1 not in force yet, or taken back, 2 they cannot be used and "
         "nothing was changed."
     )
     apply.add_argument(
@@ -184,13 +190,23 @@ def _wiring(args: argparse.Namespace) -> int:
     return 0
 
 
-def _example(path: Path | None) -> int:
+def _example(path: Path | None, *, is_forced: bool) -> int:
     text = example(tongue())
     if path is None:
         print(text, end="")
         return 0
     try:
-        path.write_text(text, encoding="utf-8")
+        if path.exists() and not (is_forced and path.is_file()):
+            there = mark("{path}: exists; --force replaces it")
+            fail(say(there if path.is_file() else mark("{path}: is no file"), path=path))
+        held = path.stat() if path.exists() else None
+        replace_whole(
+            path,
+            text.encode(),
+            mode=held and stat.S_IMODE(held.st_mode),
+            owner=(held.st_uid, held.st_gid) if held and os.geteuid() == 0 else None,
+        )
     except OSError as error:
         fail(say("{path}: cannot be written: {why}", path=path, why=error.strerror))
+    print(say("{path}: written", path=path))
     return 0

@@ -8,7 +8,7 @@ import argparse
 import shutil
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,10 +39,21 @@ _WHO = {
 _SOMEBODY = mark("somebody is in the lane")
 
 
+_STARTING = frozenset({"activating", "deactivating", "reloading"})
+
+
 class Waiting(NamedTuple):
-    """What ended the waiting when the gate did not start anew: why."""
+    """What ended the waiting when the gate did not start anew: why.
+
+    `is_gone`: it was asked to, and nothing has answered since.
+    """
 
     why: str
+    is_gone: bool = False
+
+
+class AskedAlreadyError(KeyboardInterrupt):
+    """Who ended the command had the gate asked already to start anew."""
 
 
 def add_wait_argument(parser: argparse.ArgumentParser) -> None:
@@ -52,7 +63,7 @@ def add_wait_argument(parser: argparse.ArgumentParser) -> None:
         type=_seconds,
         default=_WAIT_S,
         metavar="S",
-        help="so many seconds at most for whoever is in the lane (default: %(default)g)",
+        help="wait at most so many seconds until nobody is in the lane (default: %(default)g)",
     )
 
 
@@ -108,7 +119,10 @@ def start_anew(control: Path, *, wait_s: float, later: Path | None = None) -> Wa
     if why is not None:
         return Waiting(why)
     print(say("gate: nobody is in the lane; it starts anew"), flush=True)
-    return _wait_for_it(later or control, was.get("run"))
+    try:
+        return wait_for_it(later or control, was.get("run"))
+    except KeyboardInterrupt:
+        raise AskedAlreadyError from None
 
 
 def _when_at_rest(control: Path, wait_s: float) -> str | None:
@@ -140,8 +154,8 @@ def _when_at_rest(control: Path, wait_s: float) -> str | None:
         time.sleep(_LOOK_S)
 
 
-def _wait_for_it(control: Path, run: object) -> Waiting | None:
-    """Wait until another start answers, and see what it runs with."""
+def wait_for_it(control: Path, run: object = None) -> Waiting | None:
+    """Wait until another start than `run` answers, and see what it runs with."""
     until_s = time.monotonic() + _BACK_S
     while time.monotonic() < until_s:
         try:
@@ -157,25 +171,48 @@ def _wait_for_it(control: Path, run: object) -> Waiting | None:
         "gatepost doctor",
         seconds=f"{_BACK_S:g}",
     )
-    return Waiting(told)
+    return Waiting(told, is_gone=True)
+
+
+def wait_while_it_starts(controls: Iterable[Path]) -> None:
+    """Wait for a gate that systemd is starting, until it answers at one of its sockets."""
+    until_s, is_told = time.monotonic() + _BACK_S, False
+    while active_state(GATE_UNIT) in _STARTING and time.monotonic() < until_s:
+        if not is_told:
+            is_told = True
+            print(say("gate: it is starting; waiting for it"), flush=True)
+        if any(asked(control, SETTINGS) is not None for control in controls):
+            return
+        time.sleep(_LOOK_S)
+
+
+def active_state(unit: str) -> str:
+    """Return what systemd says of a unit, as "active" or "failed"; "" where nobody knows."""
+    done = _systemctl(["show", "--property=ActiveState", "--value", unit])
+    return "" if done is None or done.returncode else done.stdout.strip()
 
 
 def systemctl(words: Sequence[str]) -> bool:
     """Run systemctl; return whether it did what it was told. False where there is none."""
+    done = _systemctl(["--quiet", *words])
+    return done is not None and done.returncode == 0
+
+
+def _systemctl(words: Sequence[str]) -> subprocess.CompletedProcess[str] | None:
     program = shutil.which("systemctl", path=_PROGRAMS)
     if program is None:
-        return False
+        return None
     try:
-        done = subprocess.run(  # noqa: S603 - fixed words, a program of the system
-            [program, "--no-ask-password", "--quiet", *words],
+        return subprocess.run(  # noqa: S603 - fixed words, a program of the system
+            [program, "--no-ask-password", *words],
             capture_output=True,
+            text=True,
             timeout=_SYSTEMCTL_S,
             check=False,
             stdin=subprocess.DEVNULL,
         )
     except (OSError, subprocess.TimeoutExpired):
-        return False
-    return done.returncode == 0
+        return None
 
 
 def restart_link() -> bool:

@@ -1,16 +1,18 @@
 """The file of settings on the disk: replaced whole, and the one before kept beside it.
 
-After a power cut at any instant the file is the old one or the new one. The order of the two
-steps is such that what is in force now is never the only copy that is being written.
+After a power cut at any instant the file is the old one or the new one. The order of the steps is
+such that what is in force now is never the only copy that is being written.
 """
 
 import os
 import stat
 from pathlib import Path
 
-from gatepost_services.small_file import TooLargeError, read_small, replace_whole
+from gatepost_services.small_file import TooLargeError, read_small, replace_whole, sync_folder
 
 _BEFORE = ".before"
+# Those that a rollback puts in force, while it exchanges the two.
+_ASIDE = ".exchanging"
 _MODE = 0o640
 _MOST_BYTES = 1_000_000
 
@@ -46,6 +48,7 @@ def put_in_force(path: Path, content: bytes) -> None:
     Raises:
         SettingsFileError: they are not on the disk, or may not be after a power cut.
     """
+    finish_exchange(path)
     held = read(path)
     if held is not None:
         _replace(before_of(path), held, like=path)
@@ -55,19 +58,45 @@ def put_in_force(path: Path, content: bytes) -> None:
 def exchange(path: Path) -> None:
     """Put the settings before in force, and keep those that were: doing it again undoes it.
 
-    A cut between the two steps leaves the settings before in both.
+    A cut at any instant loses neither: `finish_exchange` does the rest.
 
     Raises:
         SettingsFileError: there are none, or as `put_in_force`.
     """
+    finish_exchange(path)
     held, content = read(path), read(before_of(path))
     if content is None:
         raise SettingsFileError(
             f"{before_of(path)}: there are no settings before; gatepost config apply keeps them"
         )
-    _replace(path, content, like=path)
     if held is not None:
+        _replace(_aside_of(path), content, like=path)
         _replace(before_of(path), held, like=path)
+    _replace(path, content, like=path)
+    finish_exchange(path)
+
+
+def finish_exchange(path: Path) -> None:
+    """Bring an exchange that was cut off to one of its ends: the settings in force stay.
+
+    Raises:
+        SettingsFileError: as `put_in_force`.
+    """
+    aside, before = _aside_of(path), before_of(path)
+    if read(aside) is None:
+        return
+    try:
+        if read(before) == read(path):
+            aside.replace(before)  # cut off before they were in force: as it was
+        else:
+            aside.unlink()
+        sync_folder(path.parent)
+    except OSError as error:
+        raise _explained(aside, "removed", error) from error
+
+
+def _aside_of(path: Path) -> Path:
+    return path.with_name(path.name + _ASIDE)
 
 
 def _replace(path: Path, content: bytes, *, like: Path) -> None:
