@@ -16,10 +16,10 @@ from gatepost.cli import going_over
 from gatepost.cli.main import fail
 from gatepost.cli.process import add_config_argument
 from gatepost.cli.progress import Bar
-from gatepost.cli.words import mark, say
+from gatepost.cli.words import mark, say, yes_or_no
 from gatepost.gate.clerk import AT_REST
 from gatepost.wiring.last_good import settings_in_force
-from gatepost.wiring.resetting import SETTINGS, Erased, Group, ResetError, erase, groups
+from gatepost.wiring.resetting import SETTINGS, Erased, Group, ResetError, erase, groups, remains_of
 from gatepost_config.load import ConfigError
 from gatepost_config.settings import Settings
 from gatepost_services.control import ControlError, ask
@@ -87,9 +87,9 @@ def run(args: argparse.Namespace) -> int:
     try:
         settings = settings_in_force(args.config).settings
     except ConfigError:
-        if _is_cut_off_at_the_end(args.config):
-            return _tell(erase([Group(SETTINGS, (args.config.resolve(),))]), args.config)
-        raise
+        if args.config.exists() or not remains_of(args.config).exists():
+            raise
+        return _finish(args)
     wanted = _groups(settings, args)
     _show(settings, wanted)
     if args.dry_run:
@@ -101,18 +101,25 @@ def run(args: argparse.Namespace) -> int:
     # Anew: the last turns of the two processes have left more.
     progress = _Progress(wanted := _groups(settings, args))
     try:
-        erased = erase(wanted, progress)
+        erased = erase(wanted, progress, last=args.config.resolve())
     finally:
         progress.end()
     return _tell(erased, args.config)
 
 
-def _is_cut_off_at_the_end(config: Path) -> bool:
-    """Return whether only the settings are left of a reset, with zeros in place of their text."""
-    try:
-        return b"\0" in config.read_bytes()
-    except OSError:
-        return False
+def _finish(args: argparse.Namespace) -> int:
+    """Erase the settings that a reset left when it was cut off: all else is gone, its name too."""
+    path = remains_of(args.config)
+    print(say("{path}: the last file of a reset that was cut off; it goes too", path=path))
+    if args.dry_run:
+        return 0
+    if args.yes is None:
+        if not sys.stdin.isatty():
+            told = mark("nobody is there to be asked whether it is meant; say --yes {name}")
+            fail(say(told, name="GATE_NAME"), status=2)
+        if yes_or_no(input(say("Is it meant? (yes or no) "))) is not True:
+            fail(say("nothing was erased"), status=2)
+    return _tell(erase([Group(SETTINGS, (path,))]), args.config)
 
 
 def _groups(settings: Settings, args: argparse.Namespace) -> Sequence[Group]:

@@ -42,6 +42,7 @@ _IN_A_SET = frozenset(
 _SET = re.compile(r"[1-9][0-9]{0,8}\Z")
 _CARD = ("enrolment-token", "gatepost.used.toml", "gatepost-first-boot.txt")
 _WAITING = "gatepost.toml"
+_ERASING = ".erasing"
 SETTINGS = Text("settings")
 
 
@@ -113,12 +114,24 @@ def groups(
     return made
 
 
+def remains_of(config: Path) -> Path:
+    """Return the name of the settings while they are erased: by it a reset knows its own work."""
+    real = config.resolve()
+    return real.with_name(real.name + _ERASING)
+
+
 def erase(
-    wanted: Sequence[Group], on_progress: Callable[[str, int], None] = lambda _name, _bytes: None
+    wanted: Sequence[Group],
+    on_progress: Callable[[str, int], None] = lambda _name, _bytes: None,
+    *,
+    last: Path | None = None,
 ) -> Erased:
     """Erase all of it; the settings only when everything else is gone.
 
-    `on_progress` is told the group, and how many bytes of it are written over by now.
+    Args:
+        wanted: what there is, in its order.
+        on_progress: is told the group, and how many bytes of it are written over by now.
+        last: the file of settings, which gets another name before it is written over.
     """
     count = size = 0
     problems: list[str] = []
@@ -126,8 +139,11 @@ def erase(
         if group.name == SETTINGS and problems:
             break
         done = 0
-        for path in group.files:
+        for named in group.files:
+            path = named
             try:
+                if named == last:
+                    path = _renamed(named)
                 for written in _overwritten(path):
                     done += written
                     on_progress(group.name, done)
@@ -143,6 +159,15 @@ def erase(
         size += done
         problems += _settled({path.parent for path in group.files})
     return Erased(count, size, tuple(problems))
+
+
+def _renamed(config: Path) -> Path:
+    """Give the settings the name of what a cut leaves; return it."""
+    remains = remains_of(config)
+    with suppress(FileNotFoundError):  # lost before: the last good ones were taken
+        config.replace(remains)
+        sync_folder(config.parent)
+    return remains
 
 
 def _overwritten(path: Path) -> Iterator[int]:
