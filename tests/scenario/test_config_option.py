@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gatepost.cli.main import COMMANDS, main, make_parser
-from gatepost.cli.process import subcommands_of
+from gatepost.cli.subcommands import subcommands_of
 from gatepost_config.load import DEFAULT_PATH
 
 # Every subcommand of these reads the gate's settings.

@@ -28,7 +28,9 @@ def add_broker_arguments(parser: argparse.ArgumentParser, *, key_name: str = "--
     """Add --config, --host, --port, --plain, --ca, --cert and the option for the key of --cert."""
     add_config_argument(parser)
     parser.add_argument("--host", metavar="NAME", help="the broker; default: that of --config")
-    parser.add_argument("--port", type=_port, metavar="N", help="default: 8883; 1883 with --plain")
+    parser.add_argument(
+        "--port", type=_port, metavar="N", help="its port; default: 8883, or 1883 with --plain"
+    )
     parser.add_argument("--plain", action="store_true", help="without TLS: for tests")
     files = {
         "--ca": "who vouches for the broker",

@@ -47,7 +47,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config_argument(sign)
     sending = what.add_parser("send", help="sign, publish, wait for the answer, and print it")
     _add_order(sending)
-    sending.add_argument("--wait", type=_seconds, default=15, metavar="S", help="default: 15")
+    sending.add_argument(
+        "--wait",
+        type=_seconds,
+        default=15,
+        metavar="S",
+        help="wait for it so many seconds at most (default: 15)",
+    )
     sending.add_argument("--json", action="store_true", help="print the answer as JSON")
     sending.add_argument(
         "--keep",
@@ -64,7 +70,9 @@ def _add_order(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--subject", help="whom to erase")
     parser.add_argument("--first", type=int, metavar="N", help="the first event to replay")
     parser.add_argument("--last", type=int, metavar="N", help="the last one")
-    parser.add_argument("--key", type=Path, required=True, metavar="FILE", help="from pass keygen")
+    parser.add_argument(
+        "--key", type=Path, required=True, metavar="FILE", help="the secret key, from pass keygen"
+    )
     parser.add_argument("--by", required=True, metavar="NAME", help="who wants it, for the record")
     parser.add_argument(
         "--valid", type=_seconds, default=30, metavar="S", help="it counts so long; default: 30"

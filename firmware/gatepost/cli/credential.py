@@ -39,7 +39,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     check = actions.add_parser("check", help="run test files of dgc-testdata, a line of JSON each")
-    check.add_argument("files", type=Path, nargs="+", metavar="FILE.json")
+    check.add_argument(
+        "files",
+        type=Path,
+        nargs="+",
+        metavar="FILE.json",
+        help="a test file of dgc-testdata",
+    )
     signer = actions.add_parser("signer", help="show a signer's certificate as a trust list's key")
     signer.add_argument("certificate", type=Path, metavar="CERTIFICATE", help="X.509, DER or PEM")
 

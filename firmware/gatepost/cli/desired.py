@@ -34,9 +34,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     what = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
     push = what.add_parser("push", help="give gates a document, and wait until they have it")
-    push.add_argument("document", choices=get_args(DocumentKind), metavar="regime|roster|trust")
+    push.add_argument(
+        "document",
+        choices=get_args(DocumentKind),
+        metavar="regime|roster|trust",
+        help="what the gates are to have",
+    )
     push.add_argument("file", type=Path, metavar="FILE", help="TOML; CSV or JSON; a signed list")
-    push.add_argument("--key", type=Path, required=True, metavar="FILE", help="from pass keygen")
+    push.add_argument(
+        "--key", type=Path, required=True, metavar="FILE", help="the secret key, from pass keygen"
+    )
     push.add_argument(
         "--gate", action="append", required=True, metavar="NAME", help="may be given several times"
     )
@@ -53,7 +60,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     push.add_argument(
         "--lines", type=Path, metavar="FILE", help="with a regime: the site's lines, for all gates"
     )
-    push.add_argument("--wait", type=_seconds, default=600.0, metavar="S", help="default: 600")
+    push.add_argument(
+        "--wait",
+        type=_seconds,
+        default=600.0,
+        metavar="S",
+        help="wait for that so many seconds at most (default: 600)",
+    )
     add_broker_arguments(push)
 
 

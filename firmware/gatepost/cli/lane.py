@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from gatepost.cli.ending import ended_in_order
 from gatepost.cli.going_over import add_wait_argument, start_anew
 from gatepost.cli.main import fail
 from gatepost.cli.process import add_config_argument
@@ -69,13 +70,13 @@ _COMMANDS = {
         "Nobody is let in, and the lane says so. It stands over a restart; gatepost lane open "
         "ends it.",
     ),
-    Verb.OPEN: ("put it into service again", ""),
+    Verb.OPEN: ("put the lane into service again", ""),
     Verb.BEGIN_MAINTENANCE: (
-        "as the technician's key",
+        "put the lane in maintenance, as the technician's key does",
         "Nobody is let in, and nobody who turns the arm is counted, until end-maintenance or "
         "a restart.",
     ),
-    Verb.END_MAINTENANCE: ("leave the lane as it was before", ""),
+    Verb.END_MAINTENANCE: ("end the maintenance: the lane is as it was before it", ""),
 }
 # What moves the turnstile: the person at the keyboard is asked.
 _MOVING = {
@@ -97,7 +98,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     status.add_argument("--json", action="store_true", help="one line of JSON")
     for verb, (help_text, more) in _COMMANDS.items():
         first = f"{help_text[0].upper()}{help_text[1:]}."
-        command = what.add_parser(_word(verb), help=help_text, description=f"{first} {more}")
+        told = f"{first} {more}" if more else None
+        command = what.add_parser(_word(verb), help=help_text, description=told)
         if verb in _MOVING:
             _add_yes(command)
     what.add_parser(DISINFECTED, help="what people touch here was disinfected; the reminder ends")
@@ -143,7 +145,8 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(status) if args.json else _told(status))
         return 0
     if args.what == "test":
-        return _test(settings, _outputs(args.outputs), is_asked=not args.yes)
+        with ended_in_order():
+            return _test(settings, _outputs(args.outputs), is_asked=not args.yes)
     if args.what == RESTART:
         return _restart(settings, args)
     if args.what in (DISINFECTED, ACKNOWLEDGED):
@@ -229,16 +232,22 @@ def _test(settings: Settings, outputs: list[Tested], *, is_asked: bool) -> int:
         _ask(what, not is_asked)
     before = _asked(settings, "status")
     began_here = "maintenance" not in before["standing"]
-    if began_here and _command(settings, Verb.BEGIN_MAINTENANCE.value):
-        return 1
     try:
+        # In here: whoever is told to end while the gate begins it ends it, too.
+        if began_here and _command(settings, Verb.BEGIN_MAINTENANCE.value):
+            began_here = False
+            return 1
         tried = {tested: _test_output(settings, tested) for tested in outputs or Tested}
         failed = [_word(tested) for tested, is_right in tried.items() if not is_right]
         if not outputs:
             failed += _test_inputs(settings)
     finally:
         if began_here:
-            _command(settings, Verb.END_MAINTENANCE.value)
+            try:
+                _command(settings, Verb.END_MAINTENANCE.value)
+            except BaseException:  # told to end in the middle of it: nothing cuts the next short
+                _command(settings, Verb.END_MAINTENANCE.value)
+                raise
     told = say("failed: {parts}", parts=", ".join(failed)) if failed else say("all of it works")
     print(told)
     return 1 if failed else 0
@@ -251,11 +260,19 @@ def _test_output(settings: Settings, tested: Tested) -> bool:
         print(say("{verb}: refused, {why}. {told}", verb=word, why=why, told=_told(answer)))
         return False
     question = f"{_word(tested)}: {say(_SEEN[tested])} [y/n] "
-    while (said := yes_or_no(input(question))) is None:
+    while (said := yes_or_no(_answer(question))) is None:
         pass
     # The next test begins when this one has ended by itself.
     _wait_until(settings, lambda status: status["state"] != "testing")
     return said
+
+
+def _answer(question: str) -> str:
+    try:
+        return input(question)
+    except EOFError:
+        # Also of a session that was dropped, with a signal that is taken only now.
+        fail(say("nobody answers; the rest was not tried"))
 
 
 def _test_inputs(settings: Settings) -> list[str]:

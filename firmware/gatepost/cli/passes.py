@@ -41,14 +41,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     what = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
     keygen = what.add_parser("keygen", help="make a key in a new file, and print its public part")
-    keygen.add_argument("file", type=Path, metavar="FILE")
+    keygen.add_argument("file", type=Path, metavar="FILE", help="gets the secret part")
     keygen.add_argument(
         "--step", action="store_true", help="the site's secret for passes with steps instead"
     )
     _add_issue(what.add_parser("issue", help="sign a pass, and print its code"))
     step = what.add_parser("step", help="what the phone shows now, of a pass with steps")
     step.add_argument("text", metavar="CODE", help='a code of `pass issue`; "-" is the input')
-    step.add_argument("--step-secret", type=Path, required=True, metavar="FILE")
+    step.add_argument(
+        "--step-secret",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="the site's secret for steps",
+    )
     step.add_argument("--at", type=_instant, metavar="TIME", help="at another time than now")
     _add_inspect(what.add_parser("inspect", help="say what a code holds, and whether it is good"))
 
@@ -70,7 +76,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _add_issue(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--key", type=Path, required=True, metavar="FILE", help="from pass keygen")
+    parser.add_argument(
+        "--key", type=Path, required=True, metavar="FILE", help="the secret key, from pass keygen"
+    )
     parser.add_argument("--kid", type=_kid, metavar="HEX", help="if not the key's own")
     parser.add_argument("--claims", metavar="FILE", help='a JSON object of claims; "-": the input')
     for name, kind, help_text in _CLAIMS:

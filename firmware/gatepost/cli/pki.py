@@ -34,20 +34,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
     init = what.add_parser("init", help="make the authority of a site: once")
     init.add_argument("site", metavar="SITE", help="[gate] site of the gates")
-    init.add_argument("--days", type=_count, default=AUTHORITY_LIFETIME // _DAY, metavar="N")
-    token = what.add_parser("token", help="a one-time token, by which a gate enrols itself")
+    init.add_argument(
+        "--days",
+        type=_count,
+        default=AUTHORITY_LIFETIME // _DAY,
+        metavar="N",
+        help="for how many days its certificate is good (default: %(default)s)",
+    )
+    token = what.add_parser("token", help="make a token, by which a gate enrols itself, once")
     token.add_argument("gate", metavar="GATE", help="[gate] name of that gate")
     token.add_argument(
         "--hours",
         type=_count,
         default=tokens.TOKEN_LIFETIME // timedelta(hours=1),
         metavar="N",
-        help="how long it is good (default: %(default)s)",
+        help="for how many hours it is good (default: %(default)s)",
     )
     serve = what.add_parser("serve", help="answer gates that enrol or renew, until Ctrl-C")
     _add_serve(serve)
-    _add_issue(what.add_parser("issue", help="make a key and a certificate here, for a broker"))
-    revoke = what.add_parser("revoke", help="a stolen gate or server shall no longer count")
+    _add_issue(
+        what.add_parser("issue", help="make a key and a certificate here, for whoever cannot enrol")
+    )
+    revoke = what.add_parser(
+        "revoke", help="have a certificate no longer count, as that of a stolen gate"
+    )
     revoke.add_argument(
         "which", metavar="NAME|SERIAL", help="as `pki list` shows it; a name is all of that name"
     )
@@ -100,25 +110,33 @@ def _add_serve(serve: argparse.ArgumentParser) -> None:
         "--listen",
         default="0.0.0.0",  # noqa: S104 - gates reach it from elsewhere; what they may is bounded
         metavar="ADDRESS",
-        help="default: %(default)s",
+        help="the address to listen at (default: %(default)s)",
     )
     serve.add_argument(
-        "--port", type=int, default=DEFAULT_PORT, metavar="N", help="default: %(default)s"
+        "--port",
+        type=int,
+        default=DEFAULT_PORT,
+        metavar="N",
+        help="the port to listen at (default: %(default)s)",
     )
 
 
 def _add_issue(issue: argparse.ArgumentParser) -> None:
     kind = issue.add_subparsers(dest="kind", metavar="KIND", required=True)
-    server = kind.add_parser("server", help="for a broker")
+    server = kind.add_parser("server", help="a certificate for a broker")
     server.add_argument(
         "names", nargs="+", metavar="HOST", help="host names and addresses that gates use for it"
     )
-    client = kind.add_parser("client", help="for a client of the broker that is no gate")
+    client = kind.add_parser(
+        "client", help="a certificate for a client of the broker that is no gate"
+    )
     client.add_argument("names", nargs=1, metavar="NAME", help="the broker's user, as `centre`")
-    gate = kind.add_parser("gate", help="for a gate that cannot enrol itself")
+    gate = kind.add_parser("gate", help="a certificate for a gate that cannot enrol itself")
     gate.add_argument("names", nargs=1, metavar="GATE", help="[gate] name of that gate")
     for command in (server, client, gate):
-        command.add_argument("--out", type=Path, required=True, metavar="FOLDER")
+        command.add_argument(
+            "--out", type=Path, required=True, metavar="FOLDER", help="gets key and certificate"
+        )
         command.add_argument("--days", type=_count, metavar="N", help="how long it counts")
         _add_folder(command)
 

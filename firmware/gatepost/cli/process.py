@@ -11,59 +11,17 @@ from pathlib import Path
 
 from gatepost_config.load import DEFAULT_PATH
 
-_CONFIG = "--config"
-
 
 def add_config_argument(parser: argparse.ArgumentParser) -> None:
     """Add --config."""
     action = parser.add_argument(
-        _CONFIG,
+        "--config",
         type=Path,
         default=DEFAULT_PATH,
         metavar="FILE",
         help="settings of this gate (default: %(const)s)",
     )
     action.const = DEFAULT_PATH  # for the help alone: a default may be suppressed
-
-
-def let_config_stand_anywhere(parser: argparse.ArgumentParser) -> None:
-    """Let --config stand before a subcommand as well as after it; the one after counts.
-
-    A command that has it has it at every subcommand. One that only some subcommands have may stand
-    before any; the others have no use for it.
-    """
-    inner = subcommands_of(parser)
-    own = next(iter(_config_of(parser)), None)
-    theirs = [action for each in inner for action in _config_of(each)]
-    if own is not None:
-        theirs += [_add(each, own) for each in inner if not _config_of(each)]
-    elif theirs:
-        _add(parser, theirs[0])
-    for action in theirs:
-        action.default = argparse.SUPPRESS  # it would replace what stands before the subcommand
-
-
-def _config_of(parser: argparse.ArgumentParser) -> list[argparse.Action]:
-    return [each for each in parser._actions if _CONFIG in each.option_strings]  # noqa: SLF001
-
-
-def _add(parser: argparse.ArgumentParser, like: argparse.Action) -> argparse.Action:
-    """Add --config as another parser has it."""
-    action = parser.add_argument(
-        _CONFIG, type=Path, default=like.default, metavar="FILE", help=like.help
-    )
-    action.const = like.const
-    return action
-
-
-def subcommands_of(parser: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
-    """Return the parsers of a command's subcommands, each once; argparse has no name for it."""
-    return [
-        each
-        for action in parser._actions  # noqa: SLF001
-        if isinstance(action, argparse._SubParsersAction)  # noqa: SLF001
-        for each in dict.fromkeys(action.choices.values())
-    ]
 
 
 def log_to_stderr() -> None:

@@ -74,7 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--ssh-key",
         type=Path,
         metavar="FILE",
-        help="a public key: whoever has its other half logs in as technician; without it nobody can",
+        help="a public key: its owner logs in as technician; without it nobody can",
     )
     parser.add_argument(
         "--force",

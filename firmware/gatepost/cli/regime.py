@@ -25,7 +25,7 @@ from gatepost_services.state_file import StateFileError
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     what = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
-    what.add_parser("list", help="the shipped regimes")
+    what.add_parser("list", help="list the shipped regimes")
     check = what.add_parser("check", help="say that a file can be used, or what is wrong with it")
     explain = what.add_parser("explain", help="print the resolved order with its sources")
     for command in (check, explain):

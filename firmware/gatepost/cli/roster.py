@@ -17,7 +17,7 @@ from typing import Any
 from gatepost.cli import roster_key
 from gatepost.cli.main import fail
 from gatepost.cli.process import add_config_argument
-from gatepost.cli.words import mark, say
+from gatepost.cli.words import mark, say, yes_or_no
 from gatepost.doctor.columns import padded
 from gatepost_config.load import load
 from gatepost_config.paths import Paths
@@ -32,6 +32,7 @@ from gatepost_services.roster.json_text import as_json
 from gatepost_services.roster.writer import Change, Delta, RosterWriter, Whole
 
 _MOST_SHOWN = 20
+_FEW = 10  # passes: of fewer than these, many come and go in a day
 _DAY_S = 86_400.0
 _STDIN = "-"
 _TITLE_COLUMNS = 14
@@ -61,6 +62,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_digest,
         metavar="DIGEST",
         help="with --delta: only if this is the digest of the roster here",
+    )
+    take.add_argument(
+        "--empty", action="store_true", help="take a whole roster of nobody: all passes go"
+    )
+    take.add_argument(
+        "--yes", action="store_true", help="do not ask when more than half of the passes go"
     )
     out = what.add_parser("export", help="print what is kept: digests, never credentials")
     out.add_argument("--json", action="store_true", help="JSON, with version and digest; else CSV")
@@ -138,8 +145,13 @@ def _import(paths: Paths, args: argparse.Namespace) -> int:
         if isinstance(found, Delta):
             raise RosterError(say("{file}: is a delta; say --delta to apply it", file=args.file))
         raise RosterError(say("{file}: is a whole roster; leave --delta out", file=args.file))
+    if isinstance(found, Whole) and not found.rows and not args.empty:
+        told = mark("{file}: nobody is in it; if all passes are to go, say --empty")
+        raise RosterError(say(told, file=args.file))
     with RosterWriter.open(paths.roster, key) as writer:
         if isinstance(found, Whole):
+            if not args.yes and not args.empty:
+                _ask_when_many_go(writer, found)
             change = writer.replace(found)
         else:
             change = writer.apply(found._replace(base_digest=found.base_digest or args.base))
@@ -152,6 +164,18 @@ def _import(paths: Paths, args: argparse.Namespace) -> int:
         )
         print(told)
     return 0
+
+
+def _ask_when_many_go(writer: RosterWriter, whole: Whole) -> None:
+    """Ask whether it is meant when most passes would go: half a list, or that of another site."""
+    members, gone = writer.state().members, writer.gone_with(whole)
+    if members < _FEW or gone <= members / 2:
+        return
+    print(say("{gone} of the {members} passes here would go.", gone=gone, members=members))
+    if not sys.stdin.isatty():
+        fail(say("nobody is there to be asked whether it is meant; say --yes"), status=2)
+    if yes_or_no(input(say("Is it meant? (yes or no) "))) is not True:
+        fail(say("nothing was changed"))
 
 
 def _read(name: str) -> tuple[bytes, int]:

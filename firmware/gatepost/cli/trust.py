@@ -69,14 +69,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     what = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
     issue = what.add_parser("issue", help="sign a list that is described in JSON")
-    issue.add_argument("description", type=Path, metavar="LIST.json")
-    issue.add_argument("--key", type=Path, required=True, metavar="FILE", help="the root's")
-    issue.add_argument("--out", type=Path, required=True, metavar="FILE")
+    issue.add_argument(
+        "description", type=Path, metavar="LIST.json", help="what the list is to say"
+    )
+    issue.add_argument(
+        "--key", type=Path, required=True, metavar="FILE", help="the root's secret key"
+    )
+    issue.add_argument(
+        "--out", type=Path, required=True, metavar="FILE", help="gets the signed list"
+    )
     install = what.add_parser("install", help="check a list, and put it in force on this gate")
-    install.add_argument("file", type=Path, metavar="FILE")
+    install.add_argument("file", type=Path, metavar="FILE", help="a signed list")
     add_config_argument(install)
     show = what.add_parser("show", help="what this gate's list says, or another one")
-    show.add_argument("file", type=Path, nargs="?", metavar="FILE")
+    show.add_argument(
+        "file", type=Path, nargs="?", metavar="FILE", help="another list; else this gate's"
+    )
     show.add_argument("--json", action="store_true", help="one line of JSON")
     add_config_argument(show)
 

@@ -139,6 +139,8 @@ class Formatter(argparse.HelpFormatter):
         prefix: str | None,
     ) -> str:
         """Return the usage; its lines go on below one another, also behind a Chinese word."""
+        if is_english():  # nothing to mend, and a service loads no more than it must
+            return super()._format_usage(usage, actions, groups, prefix)
         from gatepost.doctor.columns import width  # noqa: PLC0415 - where it is needed
 
         begins = gettext.gettext(_USAGE) if prefix is None else prefix
