@@ -1,7 +1,9 @@
 """The reference has every setting, and says of each what the code does with it."""
 
 import ast
+import errno
 import inspect
+import os
 import re
 import shlex
 import shutil
@@ -206,7 +208,7 @@ def test_the_document_is_up_to_date():
 
 def test_the_example_is_up_to_date():
     text = (CONFIG / "gatepost.example.toml").read_text(encoding="utf-8")
-    assert example() == text, "gatepost config example --write config/gatepost.example.toml"
+    assert example() == text, "gatepost config example --force --write config/gatepost.example.toml"
 
 
 def test_every_row_of_a_table_has_all_cells():
@@ -219,7 +221,6 @@ def test_every_row_of_a_table_has_all_cells():
 def folder(tmp_path, monkeypatch, least_text):
     """A folder with the files that the pages speak of."""
     (tmp_path / "old.toml").write_text(least_text)
-    (tmp_path / "gatepost.toml").write_text(least_text.replace("2.43", "2.5"))
     (tmp_path / "config").mkdir()
     shutil.copy(CONFIG / "REFERENCE.md", tmp_path / "config")
     monkeypatch.chdir(tmp_path)
@@ -284,11 +285,44 @@ def test_words_and_a_document_do_not_go_together(capsys):
 def test_the_example_is_printed_and_written(tmp_path, capsys):
     path = tmp_path / "gatepost.toml"
     assert main(["config", "example", "--write", str(path)]) == 0
+    assert capsys.readouterr().out == f"{path}: written\n"
     assert main(["config", "example"]) == 0
     assert path.read_text(encoding="utf-8") == capsys.readouterr().out == example()
+
+
+def test_the_example_does_not_replace_a_file_unasked(tmp_path, capsys):
+    path = tmp_path / "gatepost.toml"
+    path.write_text("the gate's own")
+    refused(capsys, f"{path}: exists; --force replaces it", "--write", str(path))
+    assert path.read_text() == "the gate's own"
+    path.chmod(0o640)
+    assert main(["config", "example", "--force", "--write", str(path)]) == 0
+    assert path.read_text(encoding="utf-8") == example()
+    assert path.stat().st_mode & 0o777 == 0o640
+    refused(capsys, f"{tmp_path}: is no file", "--force", "--write", str(tmp_path))
+    refused(capsys, "cannot be written: No such file", "--write", str(tmp_path / "no" / "folder"))
+
+
+def test_an_example_that_the_disk_refuses_leaves_the_file_as_it_was(tmp_path, capsys, monkeypatch):
+    path = tmp_path / "gatepost.toml"
+    path.write_text("the gate's own")
+
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    refused(capsys, "cannot be written: No space left", "--force", "--write", str(path))
+    assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [
+        ("gatepost.toml", "the gate's own")
+    ]
+
+
+def refused(capsys, said, *words):
+    capsys.readouterr()
     with pytest.raises(SystemExit) as caught:
-        main(["config", "example", "--write", str(tmp_path)])
+        main(["config", "example", *words])
     assert caught.value.code == 1
+    assert said in capsys.readouterr().err
 
 
 def test_the_two_processes_do_not_load_the_reference():
