@@ -19,13 +19,13 @@ from typing import Any
 from gatepost.cli.process import Stopper, log_to_stderr
 from gatepost.core.faults import Fault
 from gatepost.core.states import State
-from gatepost.gate import Gate, Hardware
+from gatepost.demo.hardware import simulated_hardware
+from gatepost.gate import Gate
 from gatepost.wiring.lane import gate
 from gatepost.wiring.last_good import settings_in_force
 from gatepost_hal.ports import Direction, InputName
 from gatepost_hal.simulated.lane import SimulatedLane
 from gatepost_hal.simulated.mlx90614 import ChipFault
-from gatepost_hal.simulated.watchdog import SimulatedWatchdog
 from gatepost_hal.simulated.world import World
 from gatepost_hal.system import SystemClock
 from gatepost_services.sd_notify import notify
@@ -108,18 +108,7 @@ def main(config: Path, steps: Path, behind_s: float) -> None:
 
     world = World(start_utc_s=clock.utc_s() - behind_s, pace=pace)
     lane = SimulatedLane(world, seed=1)
-    hardware = Hardware(
-        clock=world,
-        mailbox=lane.mailbox,
-        sampler=lane.sampler,
-        turnstile=lane.gpio.turnstile,
-        lamps=lane.gpio.lamps,
-        buzzer=lane.gpio.buzzer,
-        inputs=lane.gpio.inputs,
-        display=lane.announcer,
-        speaker=lane.announcer,
-        watchdog=SimulatedWatchdog(world, timeout_s=settings.watchdog.timeout_s),
-    )
+    hardware = simulated_hardware(lane, settings)
     stop = Stopper()
     with gate(
         settings, hardware, boot_id=str(uuid.uuid4()), notify=notify, known_faults=faults

@@ -31,12 +31,11 @@ GATE = """
 import os, sys, threading, time, uuid
 from pathlib import Path
 from gatepost.cli.process import Stopper, log_to_stderr
-from gatepost.gate import Hardware
+from gatepost.demo.hardware import simulated_hardware
 from gatepost.wiring.lane import gate
 from gatepost_config.load import load
 from gatepost_hal.ports import Direction
 from gatepost_hal.simulated.lane import SimulatedLane
-from gatepost_hal.simulated.watchdog import SimulatedWatchdog
 from gatepost_hal.simulated.world import World
 from gatepost_hal.system import SystemClock
 
@@ -59,12 +58,7 @@ def watch():
         os.write(relays, (way + "\\n").encode())
     free = now
 
-hardware = Hardware(
-    clock=world, mailbox=lane.mailbox, sampler=lane.sampler, turnstile=lane.gpio.turnstile,
-    lamps=lane.gpio.lamps, buzzer=lane.gpio.buzzer, inputs=lane.gpio.inputs,
-    display=lane.announcer, speaker=lane.announcer,
-    watchdog=SimulatedWatchdog(world, timeout_s=settings.watchdog.timeout_s),
-)
+hardware = simulated_hardware(lane, settings)
 stop = Stopper()
 with gate(settings, hardware, boot_id=str(uuid.uuid4()), notify=lambda text: None) as controller:
     def is_over():

@@ -4,13 +4,12 @@ from contextlib import contextmanager
 
 import pytest
 
-from gatepost.gate import Hardware
+from gatepost.demo.hardware import simulated_hardware
 from gatepost.wiring.clock_watch import gate_clock
 from gatepost.wiring.lane import gate
 from gatepost_config.load import load
 from gatepost_hal.ports import Direction
 from gatepost_hal.simulated.lane import SimulatedLane
-from gatepost_hal.simulated.watchdog import SimulatedWatchdog
 from gatepost_hal.simulated.world import World
 from gatepost_services.contract.events import decode
 from gatepost_services.contract.schemas import check
@@ -37,18 +36,7 @@ class Machine:
         """Run the gate until the power goes, with no word of farewell."""
         self.boots += 1
         lane = self.lane = SimulatedLane(self.world, seed=1)
-        hardware = Hardware(
-            clock=self.world,
-            mailbox=lane.mailbox,
-            sampler=lane.sampler,
-            turnstile=lane.gpio.turnstile,
-            lamps=lane.gpio.lamps,
-            buzzer=lane.gpio.buzzer,
-            inputs=lane.gpio.inputs,
-            display=lane.announcer,
-            speaker=lane.announcer,
-            watchdog=SimulatedWatchdog(self.world, timeout_s=15),
-        )
+        hardware = simulated_hardware(lane, self.settings)
         boot_id = f"boot-{self.boots}"
         with gate(self.settings, hardware, boot_id=boot_id, notify=lambda _text: None) as made:
             self._controller = made

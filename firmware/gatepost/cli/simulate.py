@@ -16,15 +16,15 @@ from gatepost import __version__
 from gatepost.cli.main import fail
 from gatepost.cli.process import Stopper, add_config_argument, log_to_stderr
 from gatepost.core.faults import Fault
+from gatepost.demo.hardware import simulated_hardware
 from gatepost.demo.sensor import simulated_sensor
-from gatepost.gate import Gate, Hardware
+from gatepost.gate import Gate
 from gatepost.wiring.lane import gate
 from gatepost.wiring.last_good import settings_in_force
 from gatepost.wiring.thermometer import check_part
 from gatepost_hal.ports import Direction
 from gatepost_hal.simulated.lane import SimulatedLane
 from gatepost_hal.simulated.people.crowd import Crowd, people
-from gatepost_hal.simulated.watchdog import SimulatedWatchdog
 from gatepost_hal.simulated.world import World
 from gatepost_services.sd_notify import notify
 
@@ -81,18 +81,7 @@ def run(args: argparse.Namespace) -> int:
         on_done=lambda count: _write_progress(args.progress, count),
         start_at_s=opens_at_s,
     )
-    hardware = Hardware(
-        clock=world,
-        mailbox=lane.mailbox,
-        sampler=lane.sampler,
-        turnstile=lane.gpio.turnstile,
-        lamps=lane.gpio.lamps,
-        buzzer=lane.gpio.buzzer,
-        inputs=lane.gpio.inputs,
-        display=lane.announcer,
-        speaker=lane.announcer,
-        watchdog=SimulatedWatchdog(world, timeout_s=settings.watchdog.timeout_s),
-    )
+    hardware = simulated_hardware(lane, settings)
     faults = {} if problem is None else {Fault.SETTINGS: problem}
     with gate(
         settings, hardware, boot_id=str(uuid.uuid4()), notify=notify, known_faults=faults
