@@ -69,7 +69,7 @@ def test_files_that_are_missing_are_named_with_what_to_do(tmp_path, rig):
         with Wire(tmp_path / "wire", broker, files) as wire:
             said = wire.wait_told("trying again for ever")
             assert f"{files.key}: there is no such file" in said
-            assert "gatepost enrol TOKEN" in said
+            assert "gatepost enrol - --url" in said
             files.key.touch(mode=0o600)
             files.key.write_bytes(key)
             centre.wait_for(1, "presence")

@@ -17,10 +17,13 @@ from gatepost_hal.ports import Direction, InputName
 from gatepost_hal.simulated.lane import SimulatedLane
 from gatepost_hal.simulated.mlx90614 import ChipFault
 from gatepost_services.contract.channels import CHANNELS
+from gatepost_services.roster import RosterKey
+from gatepost_services.roster.key import write_next
 from gatepost_services.state_file import write_state
 from gatepost_services.uplink.tls import certificate_state
 
 from .doctor_bench import Bench, push_later
+from .rosters import import_roster
 
 
 def put(section: str, **values: object) -> Callable[[Bench], object]:
@@ -327,3 +330,29 @@ def crossed_contacts(bench: Bench) -> None:
         lane.world.call_at(0.3, lambda: contact.set(active=True))
 
     bench.prepare_lane = close_the_other
+
+
+def with_roster(do: Callable[[Bench], object] = lambda _: None) -> Callable[[Bench], object]:
+    """Return what gives the gate a roster and its key, and then does something to them."""
+
+    def make(bench: Bench) -> None:
+        import_roster(bench.folder, "credential,subject,category\nP1,anna,resident\n").close()
+        (bench.folder / "roster.db").rename(bench.folder / "gate/roster.db")
+        # The link is another user than whoever tests.
+        link = f"gatepost-link:x:48712:{os.getgid()}::/:/x\n"
+        bench.put("etc/passwd", f"gatepost-gate:x:48711:{os.getgid()}::/:/x\n{link}")
+        do(bench)
+
+    return make
+
+
+def other_key(bench: Bench) -> None:
+    """Lay another key down than the roster's."""
+    (bench.folder / "roster.key").write_text("00" * 32)
+
+
+def key_that_waits(bench: Bench) -> None:
+    """Let a power cut have come between a new roster and its key."""
+    path = bench.folder / "roster.key"
+    write_next(path, RosterKey.load(path), for_owner_of=None)
+    path.write_text("00" * 32)

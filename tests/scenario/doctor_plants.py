@@ -31,9 +31,11 @@ from .doctor_faults import (
     foreign,
     full_journal,
     gone_back,
+    key_that_waits,
     no_reader_of_the_key,
     nobody_listens,
     other_address,
+    other_key,
     overdue,
     put,
     removed,
@@ -47,11 +49,13 @@ from .doctor_faults import (
     warming,
     wide_open,
     wires,
+    with_roster,
     without,
     wrapped,
 )
 
 UNITS = ("unit.gate", "unit.link", "unit.hardening")
+ROSTER = ("roster.whole", "roster.key")
 
 
 class Plant(NamedTuple):
@@ -260,6 +264,20 @@ PLANTS = (
     Plant("journal.room/full", "Bring the link up", full_journal),
     Plant("journal.room/set_aside", "--file", set_aside),
     Plant("secret.mode/open", "chmod o-rwx", wide_open),
+    Plant("roster.whole/other_key", "gatepost roster import", with_roster(other_key), ROSTER),
+    Plant(
+        "roster.whole/unusable",
+        "gatepost roster import",
+        with_roster(lambda b: (b.folder / "gate/roster.db").write_bytes(b"broken" * 1000)),
+        ROSTER,
+    ),
+    Plant("roster.key/unfinished", "sudo gatepost roster key", with_roster(key_that_waits), ROSTER),
+    Plant(
+        "roster.key/shared",
+        "systemd-tmpfiles",
+        with_roster(lambda b: (b.folder / "roster.key").chmod(0o640)),
+        ROSTER,
+    ),
     # ------------------------------------------------------------------------------ the link
     Plant("tls.files/missing", "gatepost enrol", lambda b: b.certificate.unlink()),
     Plant("tls.files/unreadable", "chown", no_reader_of_the_key),

@@ -111,6 +111,27 @@ def test_a_password_by_mistake_in_the_settings_is_not_shown(bundle, bench):
     assert "canary" not in told
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "must"),
+    [
+        ("broker_host", "bob:canary@broker", "must be the name or the address of a host"),
+        ("broker_port", "canary: must be 8883", "must be a whole number from 1 to 65535"),
+        ("transport", "ca\"na'ry = canary", 'must be one of "plain", "tls"'),
+    ],
+)
+def test_a_wrong_text_is_not_passed_on(key, value, must, bundle, bench):
+    bench.settings["link"][key] = value.replace('"', '\\"')
+    files, printed = bundle()
+    says = json.loads(files["doctor.json"])["checks"][0]["says"]
+    assert f"[link] {key} = (not shown): {must}" in says
+    assert "canary" not in "\n".join([*files.values(), printed])
+
+
+def test_a_wrong_number_is_shown(bundle, bench):
+    bench.settings["link"]["broker_port"] = 88830
+    assert "[link] broker_port = 88830: must be" in bundle()[0]["doctor.json"]
+
+
 def test_a_file_that_is_there_is_not_replaced(bundle, bench, tmp_path):
     began_s = bench.world.now_s()
     (tmp_path / "help.tar.gz").write_text("mine")

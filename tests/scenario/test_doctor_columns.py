@@ -24,6 +24,7 @@ def test_a_path_loses_its_middle_and_the_figures_stay():
     assert line.endswith("/gate: written and on the disk in 4 ms")
     assert width(line) == 54
     assert fitted(WRITTEN, 200) == [WRITTEN]
+    assert len(fitted(WRITTEN, width(WRITTEN) - 1)) == 1
 
 
 def test_where_it_does_not_fit_it_goes_on_in_another_line():

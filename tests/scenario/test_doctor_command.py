@@ -30,7 +30,8 @@ UNPLANTED = {
     "broker.tls/failed",  # a listener that speaks something else
     "gate.faults/mild",
     "gate.faults/silent",
-    "gate.faults/standing",  # test_doctor_running
+    "gate.faults/standing",
+    *("relay.entry/left", "relay.exit/left", "passage.signal/left"),  # test_doctor_running
 }
 
 
@@ -179,10 +180,23 @@ def test_yes_asks_nobody(doctor, bench, monkeypatch):
     monkeypatch.setattr(sys, "stdin", None)
     bench.operator = Nobody(allows=True)
     status, printed = doctor("--move", "--yes", "--only", "relay", "passage")
+    sys.stdin.close()  # what `main` put there
     assert status == 0
     assert "nobody was asked what moved" in printed.out
     assert printed.err == ""
     assert any(pulses)
+
+
+def test_what_would_stay_on_is_not_moved_without_a_gate(doctor, bench, monkeypatch):
+    pulses = relays_of(bench)
+    monkeypatch.setattr(sys, "stdin", iter_in("y\nentry\n" * 3))
+    bench.put("proc/cmdline", "console=tty1\n")
+    status, printed = doctor("--move", "--only", "relay.entry", "relay.exit", "passage")
+    assert status == 0
+    assert printed.out.count("would leave the turnstile free (gpio.strict)") == 2
+    assert "relay.entry comes first" in printed.out
+    assert printed.err == ""
+    assert not any(pulses)
 
 
 def test_the_end_of_input_is_no_yes(doctor, bench, monkeypatch):

@@ -8,6 +8,7 @@ from gatepost.doctor.model import Level, texts
 from gatepost_hal.ports import Direction
 
 from .doctor_bench import BAD, Bench, push_later, wrong
+from .doctor_faults import with_roster
 from .doctor_plants import PLANTS
 
 pytestmark = pytest.mark.processes
@@ -40,7 +41,18 @@ def test_nothing_is_wrong_with_a_good_gate(bench):
     results = bench.examine(move=True)
     assert wrong(results) == set()
     skipped = {result.id for result in results if result.level is Level.NOT_CHECKED}
-    assert skipped == {"unit.gate", "unit.link", "unit.hardening", "gate.faults", "reader.exit"}
+    assert skipped == {
+        *("unit.gate", "unit.link", "unit.hardening", "gate.faults", "reader.exit"),
+        *("roster.whole", "roster.key"),
+    }
+
+
+def test_nothing_is_wrong_with_a_good_roster(bench):
+    with_roster()(bench)
+    found = {each.id: each for each in bench.examine("roster.whole", "roster.key")}
+    assert found["roster.whole"].says.startswith("1 passes, version 1, as of 1970")
+    assert found["roster.key"].says == "for the gate alone"
+    assert {each.level for each in found.values()} == {Level.OK}
 
 
 @pytest.mark.parametrize("plant", PLANTS, ids=[plant.name for plant in PLANTS])

@@ -27,6 +27,7 @@ class RunningGate:
         self.asked = []
         self.refuses = False
         self.turns_in = None
+        self.keeps = ""  # why it does not end the maintenance
         self._socket = ControlSocket(path)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -44,6 +45,8 @@ class RunningGate:
         self.asked.append((request["verb"], request.get("output")))
         if self.refuses:
             return {"done": False, "why": "not_now", **self.status}
+        if self.keeps and request["verb"] == "end_maintenance":
+            return {"done": False, "why": self.keeps, **self.status}
         if self.turns_in == len(self.asked):
             self.status["inputs"] = {"passage": True}
         return {"done": True, **self.status}
@@ -163,6 +166,55 @@ def test_a_lane_in_maintenance_stays_in_it(bench, gate):
     assert gate.asked == [("test", "entry_relay")]
 
 
+def test_a_maintenance_that_somebody_began_meanwhile_stays(bench, gate):
+    def begun(_question):
+        gate.status["standing"] = ["maintenance"]
+        return True
+
+    bench.operator.may = begun
+    bench.examine("gate.faults", "relay.entry", move=True)
+    assert gate.asked == [("test", "entry_relay")]
+
+
+@pytest.mark.parametrize(
+    ("sees", "problem"), [("entry", "left"), ("exit", "swapped"), ("none", "dead")]
+)
+def test_a_maintenance_that_cannot_be_ended_is_told_and_hides_no_finding(
+    sees, problem, bench, gate
+):
+    gate.keeps = "no_record"
+
+    def stands(_question, _answers):
+        gate.status["standing"] = ["maintenance"]
+        return sees
+
+    bench.operator.which = stands
+    found = bench.examine("relay.entry", move=True)[-1]
+    assert found.name == f"relay.entry/{problem}"
+    assert "may still be in maintenance: no_record" in found.says
+    assert "gatepost lane end-maintenance" in found.says + found.remedy
+    if sees == "entry":
+        assert found.says.startswith("the entry became free")
+
+
+def test_a_maintenance_that_somebody_else_ended_is_not_left(bench, gate):
+    gate.keeps = "not_now"
+    found = bench.examine("relay.entry", move=True)[-1]
+    assert (found.level, found.says) == (Level.OK, "the entry became free")
+
+
+def test_a_gate_that_went_away_leaves_the_finding_and_is_told(bench, gate):
+    def goes(_question, _answers):
+        gate.close()
+        return "exit"
+
+    bench.operator.which = goes
+    found = bench.examine("relay.entry", move=True)[-1]
+    assert found.name == "relay.entry/swapped"
+    assert "may still be in maintenance" in found.says
+    assert "is the gate running" in found.says
+
+
 def test_who_waits_for_the_arm_has_it_freed_again(bench, gate):
     gate.turns_in = 6
     results = bench.examine("passage.signal", move=True)
@@ -175,6 +227,7 @@ def test_a_refusal_of_the_gate_is_no_fault_of_the_relay(bench, gate):
     results = bench.examine("relay.entry", move=True)
     assert results[-1].level is Level.NOT_CHECKED
     assert "the gate refuses it: not_now" in results[-1].says
+    assert gate.asked == [("begin_maintenance", None)]
 
 
 def test_a_real_gate_moves_records_and_is_left_as_it_was(bench, real):

@@ -121,7 +121,7 @@ def test_a_broker_that_ends_the_connection_refuses_as_well(bench, strange_broker
 
 def test_it_tries_what_the_link_reads(bench):
     with link(load(bench.config)) as made:
-        read = made.topics
+        read = made._posting.topics
         made.close()
     assert {f"{BASE}/{each}" for each in topics_check.addresses("receive")} == read
 

@@ -158,6 +158,48 @@ def test_inputs_are_watched_until_they_change(running, lane, monkeypatch):
     assert "presence: not seen; check its wire and its line in [pins]" in said
 
 
+def test_the_tests_begin_when_the_lane_is_in_maintenance(running, lane, monkeypatch):
+    running.touch(InputName.FIRE, active=True)
+    until(lane, "state", "fire")
+    waiting = command.who
+
+    def put_out(state):
+        running.touch(InputName.FIRE, active=False)
+        return waiting(state)
+
+    monkeypatch.setattr(command, "who", put_out)
+    with answers(monkeypatch, {}) as asked:
+        status, said = lane("test", "buzzer")
+    assert (status, asked) == (0, ["buzzer"])
+    assert "waiting at most 60 s: the fire contact is open" in said
+    assert said.endswith("all of it works\n")
+
+
+def test_nothing_is_tried_while_somebody_stays(running, lane, monkeypatch):
+    monkeypatch.setattr(command, "_GONE_S", 0.3)
+    running.touch(InputName.FIRE, active=True)
+    until(lane, "state", "fire")
+    with answers(monkeypatch, {}) as asked:
+        status, said = lane("test", "buzzer")
+    assert (status, asked) == (1, [])
+    assert "nothing was tried: the fire contact is open" in said
+    assert "failed" not in said
+
+
+def test_what_the_gate_refuses_in_between_was_not_tried(running, lane, settings, monkeypatch):
+    def answer(_):
+        running.touch(InputName.FIRE, active=True)
+        while ask(settings.paths.control, {"verb": "status"}, PATIENCE_S)["state"] != "fire":
+            pass
+        return "n"
+
+    monkeypatch.setattr("builtins.input", answer)
+    status, said = lane("test", "red-lamp", "buzzer")
+    assert status == 1
+    assert "buzzer: refused, not in this state; gatepost lane status shows it. " in said
+    assert said.endswith("failed: red-lamp\nnot tried: buzzer\n")
+
+
 def test_maintenance_that_the_key_began_is_not_ended_by_a_test(running, lane, monkeypatch):
     running.touch(InputName.MAINTENANCE_KEY, active=True)
     until(lane, "state", "maintenance")

@@ -80,7 +80,7 @@ def test_a_certificate_that_has_ended_stays_out(rig):
     with TlsBroker(rig) as broker:
         text = told(broker, rig.gate(ended=True))
         assert "certificate has ended" in text
-        assert "gatepost enrol TOKEN" in text
+        assert "gatepost enrol - --url" in text
 
 
 def test_a_broker_whose_certificate_has_ended_is_not_spoken_to(rig):

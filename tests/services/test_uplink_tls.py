@@ -59,7 +59,7 @@ def test_a_file_that_is_missing_is_named_with_a_remedy(rig, name):
     missing = rig.folder / "nowhere.pem"
     text = refused(with_path(rig.gate(), **{name: missing}))
     assert f"{missing}: there is no such file" in text
-    assert "gatepost enrol TOKEN" in text
+    assert "gatepost enrol - --url" in text
     assert ('[tls] revoked = "/dev/null"' in text) == (name == "revoked")
 
 
@@ -125,7 +125,7 @@ def test_time_is_judged_by_a_trusted_clock_and_by_no_other(rig):
     assert "set the clock (timedatectl)" in early
     late = refused(files, state.expires_utc + timedelta(seconds=1))
     assert "has ended on" in late
-    assert "gatepost enrol TOKEN" in late
+    assert "gatepost enrol - --url" in late
     assert client_context(rig.gate(ended=True), None)
 
 

@@ -162,7 +162,8 @@ class Guide:
         if today < _EARLIEST:
             told = say(
                 "The clock of this computer says {today}; a calibration needs the true date. Look "
-                "with timedatectl, set it with: sudo timedatectl set-time 'YYYY-MM-DD HH:MM'.",
+                "with timedatectl, set it with: sudo timedatectl set-ntp false; "
+                "sudo timedatectl set-time 'YYYY-MM-DD HH:MM'; sudo timedatectl set-ntp true",
                 today=today,
             )
             raise StoppedError(told)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from gatepost import __version__
 from gatepost.cli.document import add_markdown_argument, print_or_renew
+from gatepost.cli.ending import ended_in_order
 from gatepost.cli.main import fail
 from gatepost.cli.process import add_config_argument
 from gatepost.cli.words import say, yes_or_no
@@ -100,7 +101,8 @@ def run(args: argparse.Namespace) -> int:
     if args.bundle is not None and args.bundle.exists():
         fail(say("{path}: exists; name another file", path=args.bundle), status=2)
     operator: Operator = Nobody(allows=True) if args.yes else _Asked()
-    return report(args, machine(args.config, operator))
+    with ended_in_order():
+        return report(args, machine(args.config, operator))
 
 
 def report(args: argparse.Namespace, site: Site) -> int:

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from gatepost.cli.ending import ended_in_order
-from gatepost.cli.going_over import add_wait_argument, start_anew
+from gatepost.cli.going_over import add_wait_argument, start_anew, who
 from gatepost.cli.main import fail
 from gatepost.cli.process import add_config_argument
 from gatepost.cli.words import mark, say, yes_or_no
@@ -24,6 +24,7 @@ from gatepost_services.control import ControlError, ask
 
 _ANSWER_S = 5.0
 _INPUT_S = 15.0  # to press a button, or turn a key
+_GONE_S = 60.0  # for whoever is in the lane to be through it
 _LOOK_S = 0.2
 _WHY = {
     "not_now": mark("not in this state; gatepost lane status shows it"),
@@ -83,6 +84,7 @@ _MOVING = {
     Verb.RELEASE_ENTRY: mark("The entry becomes free for one person."),
     Verb.RELEASE_EXIT: mark("The exit becomes free for one person."),
 }
+_READY = "maintenance"  # the state in which parts are tested
 _RELAYS = (Tested.ENTRY_RELAY, Tested.EXIT_RELAY)
 
 
@@ -205,10 +207,14 @@ def _command(settings: Settings, verb: str) -> int:
     if answer.get("done"):
         print(say("{verb}: done. {told}", verb=word, told=_told(answer)))
         return 0
+    print(_refused(word, answer))
+    return 1
+
+
+def _refused(word: str, answer: Mapping[str, Any]) -> str:
     why = str(answer.get("why", "no_record"))
     why = say(_WHY.get(why, why))
-    print(say("{verb}: refused, {why}. {told}", verb=word, why=why, told=_told(answer)))
-    return 1
+    return say("{verb}: refused, {why}. {told}", verb=word, why=why, told=_told(answer))
 
 
 def _told(status: Mapping[str, Any]) -> str:
@@ -231,62 +237,74 @@ def _test(settings: Settings, outputs: list[Tested], *, is_asked: bool) -> int:
         what = say("The arm becomes free for a moment: nobody may stand in it.")
         _ask(what, not is_asked)
     before = _asked(settings, "status")
-    began_here = "maintenance" not in before["standing"]
+    began_here = _READY not in before["standing"]
     try:
         # In here: whoever is told to end while the gate begins it ends it, too.
         if began_here and _command(settings, Verb.BEGIN_MAINTENANCE.value):
             began_here = False
             return 1
-        tried = {tested: _test_output(settings, tested) for tested in outputs or Tested}
-        failed = [_word(tested) for tested, is_right in tried.items() if not is_right]
+        if not _comes_to_rest(settings):
+            return 1
+        tried = {_word(tested): _test_output(settings, tested) for tested in outputs or Tested}
         if not outputs:
-            failed += _test_inputs(settings)
+            tried |= _test_inputs(settings)
     finally:
         if began_here:
             try:
                 _command(settings, Verb.END_MAINTENANCE.value)
-            except BaseException:  # told to end in the middle of it: nothing cuts the next short
+            except BaseException:  # told to end just now: nothing cuts the second one short
                 _command(settings, Verb.END_MAINTENANCE.value)
                 raise
-    told = say("failed: {parts}", parts=", ".join(failed)) if failed else say("all of it works")
-    print(told)
-    return 1 if failed else 0
+    failed = ", ".join(part for part, is_right in tried.items() if is_right is False)
+    untried = ", ".join(part for part, is_right in tried.items() if is_right is None)
+    if failed:
+        print(say("failed: {parts}", parts=failed))
+    if untried:
+        print(say("not tried: {parts}", parts=untried))
+    if not failed and not untried:
+        print(say("all of it works"))
+    return 1 if failed or untried else 0
 
 
-def _test_output(settings: Settings, tested: Tested) -> bool:
+def _comes_to_rest(settings: Settings) -> bool:
+    """Wait until the lane is in maintenance: the gate lets whoever is in it go through first."""
+    state = _asked(settings, "status")["state"]
+    if state == _READY:
+        return True
+    told = say("waiting at most {seconds} s: {why}", seconds=f"{_GONE_S:.0f}", why=who(state))
+    print(told, flush=True)
+    if _wait_until(settings, lambda status: status["state"] == _READY, within_s=_GONE_S):
+        return True
+    print(say("nothing was tried: {why}", why=who(_asked(settings, "status")["state"])))
+    return False
+
+
+def _test_output(settings: Settings, tested: Tested) -> bool | None:
+    """Return whether it was seen, None where the gate did not try it."""
     answer = _asked(settings, Verb.TEST.value, tested)
     if not answer.get("done"):
-        why, word = answer.get("why"), _word(tested)
-        print(say("{verb}: refused, {why}. {told}", verb=word, why=why, told=_told(answer)))
-        return False
+        print(_refused(_word(tested), answer))
+        return None
     question = f"{_word(tested)}: {say(_SEEN[tested])} [y/n] "
-    while (said := yes_or_no(_answer(question))) is None:
+    while (said := yes_or_no(input(question))) is None:
         pass
     # The next test begins when this one has ended by itself.
     _wait_until(settings, lambda status: status["state"] != "testing")
     return said
 
 
-def _answer(question: str) -> str:
-    try:
-        return input(question)
-    except EOFError:
-        # Also of a session that was dropped, with a signal that is taken only now.
-        fail(say("nobody answers; the rest was not tried"))
-
-
-def _test_inputs(settings: Settings) -> list[str]:
-    failed = []
+def _test_inputs(settings: Settings) -> dict[str, bool]:
+    seen = {}
     for name in _wired(settings):
         within = say("(within {seconds} s)", seconds=f"{_INPUT_S:.0f}")
         print(f"{name}: {say(_DO[name])} {within}")
-        if _wait_until(settings, partial(_is_level, name, wanted=True)):
+        seen[name] = _wait_until(settings, partial(_is_level, name, wanted=True))
+        if seen[name]:
             print(say("{name}: seen; let go of it", name=name))
             _wait_until(settings, partial(_is_level, name, wanted=False))
         else:
             print(say("{name}: not seen; check its wire and its line in [pins]", name=name))
-            failed.append(name)
-    return failed
+    return seen
 
 
 def _is_level(name: str, status: Mapping[str, Any], *, wanted: bool) -> bool:
@@ -300,8 +318,13 @@ def _wired(settings: Settings) -> list[str]:
     ]
 
 
-def _wait_until(settings: Settings, holds: Callable[[Mapping[str, Any]], bool]) -> bool:
-    until_s = time.monotonic() + _INPUT_S
+def _wait_until(
+    settings: Settings,
+    holds: Callable[[Mapping[str, Any]], bool],
+    *,
+    within_s: float | None = None,
+) -> bool:
+    until_s = time.monotonic() + (_INPUT_S if within_s is None else within_s)
     while time.monotonic() < until_s:
         if holds(_asked(settings, "status")):
             return True

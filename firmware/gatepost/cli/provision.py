@@ -63,6 +63,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="for how many hours the tokens are good (default: %(default)s)",
     )
+    _add_access(parser)
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="replace the folders of these gates that are there already",
+    )
+
+
+def _add_access(parser: argparse.ArgumentParser) -> None:
+    """Add what lets the gates into a network, and a technician into the gates."""
     parser.add_argument(
         "--wifi-passwords",
         type=Path,
@@ -75,11 +85,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE",
         help="a public key: its owner logs in as technician; without it nobody can",
-    )
-    parser.add_argument(
-        "--force",
-        action="store_true",
-        help="replace the folders of these gates that are there already",
     )
 
 

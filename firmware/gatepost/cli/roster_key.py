@@ -157,6 +157,8 @@ def _change(paths: Paths, args: argparse.Namespace, read: Read) -> int:
 
     key = RosterKey.drawn() if args.key is None else RosterKey.load(args.key)
     whole = whole_of(key)
+    if not whole.rows:
+        raise RosterError(say("{file}: nobody is in it, and all passes would go", file=args.change))
     other = whole_of(RosterKey.drawn())
     if {row.digest for row in whole.rows} & {row.digest for row in other.rows}:
         raise RosterError(

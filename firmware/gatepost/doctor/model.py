@@ -41,10 +41,14 @@ class Skipped(NamedTuple):
 
 
 class Wrong(NamedTuple):
-    """A problem by its name in `checks.toml`, and what its texts have between braces."""
+    """A problem by its name in `checks.toml`, and what its texts have between braces.
+
+    `also`: a sentence that is said behind what was found.
+    """
 
     problem: str
     values: Mapping[str, object] = {}
+    also: Text | None = None
 
 
 Finding = Fine | Skipped | Wrong
@@ -197,10 +201,12 @@ def result_of(id_: str, finding: Finding) -> Result:
             return Result(id_, text.title, Level.OK, "", Text(said, _told(values)))
         case Skipped(why, values):
             return Result(id_, text.title, Level.NOT_CHECKED, "", Text(why, _told(values)))
-        case Wrong(name, values):
+        case Wrong(name, values, also):
             problem = text.problems[name]
             told = _told(values)
             says, remedy = (Text(each, told) for each in (problem.says, problem.remedy))
+            if also is not None:
+                says = Text("{says}. {also}", {"says": says, "also": also})
             return Result(id_, text.title, problem.level, name, says, problem.means, remedy)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from gatepost.core.events import Tested, Verb
 from gatepost.core.states import State
 from gatepost.core.words import Text
+from gatepost.doctor.kernel import gpio_strict
 from gatepost.doctor.model import Finding, Fine, Skipped, Wrong
 from gatepost.doctor.site import Site
 from gatepost_hal.ports import Direction, InputChanged, InputName
@@ -43,19 +44,56 @@ _TURN = Text(
     "free the entry: turn the arm inwards once, within {turn_s} s", {"turn_s": f"{_TURN_S:.0f}"}
 )
 _PASSAGES = (InputName.PASSAGE, InputName.PASSAGE_EXIT)
+_MAINTENANCE = "maintenance"
+# In `Site.memory`: why the lane may still be in maintenance after a test.
+_LEFT = "moving.left"
+_STILL = Text(
+    "The lane may still be in maintenance: {why}. sudo gatepost lane end-maintenance ends it."
+)
+
+
+class _RefusedError(ControlError):
+    """The gate answered, and does not do it."""
 
 
 def entry_relay(site: Site) -> Finding:
     """Free the entry for a moment and ask what became free."""
-    return _relay(site, Direction.ENTRY)
+    return _with_the_lane(site, _relay(site, Direction.ENTRY))
 
 
 def exit_relay(site: Site) -> Finding:
     """Free the exit for a moment and ask what became free."""
-    return _relay(site, Direction.EXIT)
+    return _with_the_lane(site, _relay(site, Direction.EXIT))
+
+
+def _with_the_lane(site: Site, finding: Finding) -> Finding:
+    """Return a finding and, where the test left the lane in maintenance, that; it hides none."""
+    why = site.memory.pop(_LEFT, None)
+    if why is None:
+        return finding
+    match finding:
+        case Wrong():
+            return finding._replace(also=Text(_STILL, {"why": why}))
+        case Fine(said, values) | Skipped(said, values):
+            return Wrong("left", {"found": Text(said, values), "why": why})
+
+
+def _unsafe(site: Site) -> Skipped | None:
+    """Return why nothing is moved without the gate; None where it may be.
+
+    Nobody would drop a line that stays as it is when this process is killed.
+    """
+    if site.gate.is_running or not isinstance(gpio_strict(site), Wrong):
+        return None
+    return Skipped(
+        "killed now, this command would leave the turnstile free (gpio.strict): start the gate, "
+        "which moves it then, or dtparam=strict_gpiod first"
+    )
 
 
 def _relay(site: Site, way: Direction) -> Finding:
+    if unsafe := _unsafe(site):
+        return unsafe
     hold_s = site.settings.turnstile.test_s
     if not site.operator.may(Text(_FREE[way], {"hold_s": f"{hold_s:g}"})):
         return Skipped("nobody allowed it")
@@ -113,22 +151,46 @@ def _released(
 
 @contextmanager
 def _maintenance(site: Site) -> Iterator[None]:
-    """Put the lane into maintenance, unless it is; leave it as it was."""
-    began_here = "maintenance" not in site.gate.status.get("standing", ())
-    if began_here:
-        _asked(site, Verb.BEGIN_MAINTENANCE.value)
+    """Put the lane into maintenance, unless it is; leave it as it was.
+
+    What cannot be ended is left for `_with_the_lane` to tell.
+    """
+    # Asked anew: since the doctor began somebody else may have begun one, and work in the arm.
+    began_here = _MAINTENANCE not in _asked(site, "status")["standing"]
     try:
+        # In here: whoever is told to end while the gate begins it ends it, too.
+        if began_here:
+            try:
+                _asked(site, Verb.BEGIN_MAINTENANCE.value)
+            except _RefusedError:
+                began_here = False
+                raise
         yield
     finally:
         if began_here:
-            _asked(site, Verb.END_MAINTENANCE.value)
+            try:
+                _end(site)
+            except BaseException:  # told to end just now: nothing cuts the second one short
+                _end(site)
+                raise
+
+
+def _end(site: Site) -> None:
+    request = {"verb": Verb.END_MAINTENANCE.value}
+    try:
+        answer: Mapping[str, Any] = ask(site.settings.paths.control, request, _ANSWER_S)
+    except ControlError as error:
+        site.memory[_LEFT] = str(error)
+        return
+    if not answer.get("done") and _MAINTENANCE in answer["standing"]:
+        site.memory[_LEFT] = str(answer.get("why"))
 
 
 def _asked(site: Site, verb: str, output: Tested | None = None) -> Mapping[str, Any]:
     request = {"verb": verb} if output is None else {"verb": verb, "output": output.value}
     answer: Mapping[str, Any] = ask(site.settings.paths.control, request, _ANSWER_S)
     if verb != "status" and not answer.get("done"):
-        raise ControlError(f"the gate refuses it: {answer.get('why')}; gatepost lane status")
+        raise _RefusedError(f"the gate refuses it: {answer.get('why')}; gatepost lane status")
     return answer
 
 
@@ -146,6 +208,10 @@ def _closed_by_the_gates_word(site: Site, way: Direction, within_s: float) -> se
 
 def passage(site: Site) -> Finding:
     """Let the arm be turned inwards once, and see which contact tells of it."""
+    return _with_the_lane(site, _passage(site))
+
+
+def _passage(site: Site) -> Finding:
     mode = site.settings.turnstile.passage
     if mode == "none":
         return Skipped('[turnstile] passage = "none": the turnstile tells of no passage')

@@ -27,6 +27,8 @@ _GATE_DIR = re.compile(r'^\s*gate_dir\s*=\s*["\'](/[^"\'\n]+)["\']', re.MULTILIN
 _SECRET_VALUE = re.compile(
     r"(?i)(\S*(?:secret|password|passwd|token|key|pin_code)\S* = )('[^']*'|\"[^\"]*\"|[^\s:]+)"
 )
+# A wrong value with a text in it, in any other: nobody knows what somebody wrote there.
+_WRONG_TEXT = re.compile(r"(\] \w+ = )['\"\[{].*(: must be )")
 
 
 class Kept(NamedTuple):
@@ -89,8 +91,8 @@ def last_good(folder: Path) -> Kept | None:
 
 
 def without_secrets(problem: str) -> str:
-    """Return a sentence about a file without the value of a key that nobody should see."""
-    return _SECRET_VALUE.sub(r"\1(not shown)", problem)
+    """Return a sentence about a file without what somebody may have written there by mistake."""
+    return _SECRET_VALUE.sub(r"\1(not shown)", _WRONG_TEXT.sub(r"\1(not shown)\2", problem))
 
 
 def told(error: ConfigError) -> str:

@@ -146,7 +146,7 @@ def renew(
         if name not in held:
             raise EnrolError(
                 f"{identity.folder / name}: there is none to renew; enrol with a token first:"
-                " gatepost enrol TOKEN --url URL"
+                " sudo gatepost enrol - --url https://HOST:PORT"
             )
     if url is None and SERVER not in held:
         raise EnrolError("where to renew is not known; say it with --url")

@@ -67,7 +67,7 @@ class Link:
     again without a ring, `ack_timeout_s` how long the broker may keep silent about an event.
     `presence` and `desks` are what else there is to do, in this order; `status_more` returns what
     they add to the status. `is_renewed`, asked at least once a second, tells that a new connection
-    would be a better one: it has newer certificates. `clock` is monotonic. `topics`: what it reads.
+    would be a better one: it has newer certificates. `clock` is monotonic.
 
     The caller keeps `journal`, `store` and `doorbell` and closes them after `run`. All of it,
     except `wake`, belongs to the thread that calls `run`.
@@ -122,7 +122,6 @@ class Link:
         )
         own: list[Desk] = [] if presence is None else [presence]
         self._posting = Posting([*own, self._confirming, self._status, *desks])
-        self.topics = self._posting.topics
         self._line_log, self._store_log = LineLog(), EdgeLog(_LOG, logging.ERROR)
         self._waker, self._selector = Waker(), selector or selectors.DefaultSelector()
         for heard in (self._waker.fileno(), doorbell.fileno()):

@@ -23,7 +23,7 @@ _STRANGERS = stat.S_IRWXO | stat.S_IWGRP
 # Files that change while they are read are read again so often.
 _ATTEMPTS = 3
 _PEM_BEGIN, _PEM_END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
-_ENROL = "ask for a new token and run: gatepost enrol TOKEN"
+_ENROL = "ask for a new token and run: sudo gatepost enrol - --url https://HOST:PORT"
 
 
 class TlsError(OSError):
