@@ -107,6 +107,7 @@ def test_others_after_a_cut_in_a_rollback_keep_those_that_count(new_file, disk):
         held = path.read_bytes()
         put_in_force(path, THIRD)
         assert (path.read_bytes(), before_of(path).read_bytes()) == (THIRD, held)
+        assert not path.with_name(f"{path.name}.exchanging").exists()
         exchange(path)
         assert (path.read_bytes(), before_of(path).read_bytes()) == (held, THIRD)
         assert len(list(path.parent.iterdir())) == 2, number

@@ -211,7 +211,8 @@ def test_half_of_a_key_that_waits_is_dropped(site, content):
 def test_a_key_that_is_neither_is_told_as_another(site):
     site.key_path.write_text("00" * 32)
     key.write_next(site.key_path, RosterKey.drawn(), for_owner_of=None)
-    with pytest.raises(OtherKeyError, match="put the site's key there"):
+    here = RosterKey.load(site.key_path).id.hex()
+    with pytest.raises(OtherKeyError, match=f"roster.key is {here}; put the site's key there"):
         people(site)
 
 

@@ -169,6 +169,19 @@ class RosterWriter(SqliteWriter):
         if digest_of_lines(line for (line,) in self._read(LINES)) != self.state().digest:
             raise DamagedError(f"{self._path}: damaged: its digest is not that of its members")
 
+    def gone_with(self, whole: Whole) -> int:
+        """Return how many passes `replace` would remove; 0 of a roster of another key.
+
+        That one is of no use here, and nothing of it can be compared.
+
+        Raises:
+            RosterError: it cannot be read.
+        """
+        if self.state().key_id != self._key.id:
+            return 0
+        kept = {row.digest for row in whole.rows}
+        return sum(digest not in kept for (digest,) in self._read("SELECT digest FROM members"))
+
     def replace(self, whole: Whole) -> Change:
         """Put a whole roster in the place of the one that is there, with the key of this site.
 
