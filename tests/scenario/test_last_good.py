@@ -121,6 +121,15 @@ def test_a_file_that_cannot_be_used_leaves_the_last_good_ones(config, kept, more
     assert "goes on with its last good settings, in use since 2" in problem
 
 
+def test_a_wrong_text_is_not_in_what_is_told(config, kept):
+    text = config.read_text()
+    config.write_text(text.replace('"plain"', f'"{SECRET}"'))
+    settings, problem = settings_in_force(config)
+    assert settings == kept
+    assert "[link] transport = (not shown): must be one of" in problem
+    assert "hunter2" not in problem
+
+
 def test_a_part_that_cannot_do_it_counts_as_well(config, kept):
     text = config.read_text()
     config.write_text(text.replace("[sensor]\n", '[sensor]\npart = "BAA"\ndistance_cm = 60.0\n'))

@@ -18,10 +18,13 @@ def ended_in_order() -> Iterator[None]:
     Raises:
         SystemExit: with 128 and the signal's number, as a shell says it.
     """
+    is_over = False
 
     def end(signum: int, _frame: FrameType | None) -> None:
-        for each in before:
-            signal.signal(each, signal.SIG_IGN)
+        nonlocal is_over
+        if is_over:
+            return
+        is_over = True
         if signum == signal.SIGINT:
             raise KeyboardInterrupt
         raise SystemExit(128 + signum)
