@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from gatepost_services.sqlite_file import Kind, SqliteWriter, set_aside
+from gatepost_services.sqlite_reader import SqliteReader
 
 PLACES = ("inside", "outside")
 # Since 2: when a subject last left; since 3: what a signed pass said of somebody of no roster.
@@ -62,6 +63,7 @@ _ROWS = """
            left_utc_s, category, household
     FROM whereabouts
 """
+_KNOWN = "SELECT count(*) FROM whereabouts WHERE subject = ?"
 _FORGET = "DELETE FROM whereabouts WHERE subject = ?"
 
 
@@ -102,6 +104,22 @@ _KIND = Kind(
     error=WhereaboutsError,
     damaged=_DamagedError,
 )
+
+
+class WhereaboutsReader(SqliteReader):
+    """The file, for another process than the one that has it open."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, _KIND, remedy="the gate makes it")
+
+    def knows(self, subject: str) -> bool:
+        """Return whether a subject is in it.
+
+        Raises:
+            WhereaboutsError: it cannot be read.
+        """
+        (count,) = self._ask(lambda file: file.execute(_KNOWN, (subject,)).fetchone())
+        return bool(count)
 
 
 class Whereabouts(SqliteWriter):

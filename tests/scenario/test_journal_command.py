@@ -172,6 +172,30 @@ def test_a_file_that_was_set_aside_is_looked_at_for_itself(journal, command, con
     assert command("verify")[0] == 2
 
 
+@pytest.mark.parametrize("what", ["stats", "verify", "export", "replay"])
+def test_a_file_that_is_no_journal_is_not_called_a_broken_one(command, tmp_path, what):
+    text, empty, other = (tmp_path / name for name in ("gatepost.txt", "empty.db", "roster.db"))
+    text.write_text("[gate]\n")
+    empty.touch()
+    for mark in (0x47505748, 0):
+        with closing(sqlite3.connect(other)) as database:
+            database.executescript(f"PRAGMA application_id = {mark}; CREATE TABLE t{mark} (a)")
+        for wrong in (text, empty, other):
+            told = f"gatepost: {wrong}: this is no journal; name another file\n"
+            assert command(what, "--file", wrong) == (2, "", told)
+    for wrong in (os.devnull, tmp_path):
+        assert "broken" not in command(what, "--file", wrong)[2]
+
+
+def test_what_is_left_of_a_journal_is_a_broken_one(journal, command, path):
+    journal.close()
+    content = path.read_bytes()
+    path.with_name(f"{path.name}-wal").touch()
+    for wreck in (b"x" * 4096 + content[4096:], content[:68] + bytes(4) + content[72:]):
+        path.write_bytes(wreck)
+        assert command("verify", "--file", path)[0] == 1
+
+
 @pytest.mark.parametrize(
     ("what", "status"), [("stats", 1), ("verify", 2), ("export", 1), ("replay", 1)]
 )

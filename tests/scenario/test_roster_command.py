@@ -284,10 +284,35 @@ def test_who_is_inside_as_a_visitor_is_told(gatepost, lived):
 
 
 def test_without_a_roster_and_whereabouts_there_is_nothing_to_erase(gatepost):
-    status, out, _ = gatepost("anna", "--yes", command="erase")
-    assert status == 0
+    status, out, error = gatepost("anna", "--yes", command="erase")
+    assert (status, "nobody of the name anna is kept here" in error) == (1, True)
     assert "roster: there is none" in out
     assert "whereabouts: there are none" in out
+
+
+@pytest.mark.parametrize("runs", [False, True])
+def test_a_name_that_nobody_has_is_told(gatepost, lived, runs):
+    with ExitStack() as open_files:
+        if runs:
+            open_files.enter_context(Whereabouts.open(lived / "gate" / "whereabouts.db"))
+        status, out, error = gatepost("ann", "--yes", command="erase")
+        assert (status, "nobody of the name ann is kept here" in error) == (1, True)
+        assert "journal: 0 events name this subject" in out
+        assert "they stay" not in out
+        for who in ("anna-b", "ben", "anna", "anna"):  # in the journal alone; and in it at last
+            status, _, error = gatepost(who, "--yes", command="erase")
+            assert (who, status, error) == (who, 0, "")
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [("gate/ledger.json", '{"dora": {}}'), ("link/incoming/a1", "P9,dora,works")],
+)
+def test_whoever_is_in_another_file_is_kept(gatepost, lived, file, content):
+    path = lived / file
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(content)
+    assert gatepost("dora", "--yes", command="erase")[0] == 0
 
 
 def test_without_a_roster_the_running_gate_is_to_be_stopped_first(gatepost, lived, tmp_path):

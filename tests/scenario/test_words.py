@@ -174,7 +174,7 @@ def config(tmp_path):
 
 
 CASES = {
-    "erase": (["s-1", "--yes"], 0, "roster: there is none (", "人员名单：不存在（"),
+    "erase": (["s-1", "--yes"], 1, "roster: there is none (", "人员名单：不存在（"),
     "erase ": (["s-1"], 2, "nobody is there to be asked", "没有人可以询问是否确定"),
     "enrol": ([], 2, "say a TOKEN, or --renew", "请给出 TOKEN，或用 --renew"),
     "roster": (["import", "-", "--base", "0" * 64], 2, "is of a change", "--base 用于更改"),
@@ -189,7 +189,12 @@ CASES = {
         "zzz or qqq in its name",
         "没有名称含有 zzz 或 qqq 的配置",
     ),
-    "first-boot": (["--boot", "/none"], 0, "nothing to do: no gatepost.toml", "没有要做的事："),
+    "first-boot": (
+        ["--boot", "/none"],
+        2,
+        "/none: there is no such folder",
+        "/none：没有这个文件夹",
+    ),
 }
 
 

@@ -1,7 +1,7 @@
 """`gatepost erase SUBJECT`: remove a person from what the gate keeps. Also while the gate runs.
 
 What is on the gate of a person is in services/PRIVACY.md. Exit status: 0; 1 where something could
-not be removed, which is then told.
+not be removed, which is then told, and where nobody of that name is kept.
 """
 
 import argparse
@@ -20,11 +20,11 @@ from gatepost.wiring.last_good import settings_in_force
 from gatepost_config.paths import Paths
 from gatepost_config.settings import Settings
 from gatepost_services.journal import JournalReader, JournalUnavailable
-from gatepost_services.roster import RosterError
+from gatepost_services.roster import Roster, RosterError
 from gatepost_services.roster.changing import key_in_force
 from gatepost_services.roster.writer import RosterWriter
 from gatepost_services.state_file import StateFileError, read_state
-from gatepost_services.whereabouts import Whereabouts, WhereaboutsError
+from gatepost_services.whereabouts import Whereabouts, WhereaboutsError, WhereaboutsReader
 
 _PAGE = 1000
 
@@ -42,8 +42,12 @@ def run(args: argparse.Namespace) -> int:
     if not args.yes:
         _ask(args.subject)
     paths = settings.paths
+    is_kept = _is_kept(paths, args.subject)
     problems = [*_from_roster(paths, args.subject), *_from_whereabouts(paths, args.subject)]
-    print("\n".join(_left_over(settings, args.subject)))
+    events = _events_or_why(paths.journal, args.subject)
+    print("\n".join(_left_over(settings, args.subject, events)))
+    if not (is_kept or problems or events):
+        problems = [say("nobody of the name {subject} is kept here", subject=args.subject)]
     for problem in problems:
         print(f"gatepost: {problem}", file=sys.stderr)
     return 1 if problems else 0
@@ -95,23 +99,43 @@ def _from_whereabouts(paths: Paths, subject: str) -> Iterator[str]:
     print(say("whereabouts: removed") if gone else say("whereabouts: nothing was known"))
 
 
-def _left_over(settings: Settings, subject: str) -> Iterator[str]:
+def _is_kept(paths: Paths, subject: str) -> bool:
+    """Return whether anything but the journal holds somebody; also where that cannot be said."""
+    try:
+        with Roster(paths.roster, paths.roster_key) as roster:
+            if paths.roster.exists() and roster.person(subject) is not None:
+                return True
+        with WhereaboutsReader(paths.whereabouts) as whereabouts:
+            if paths.whereabouts.exists() and whereabouts.knows(subject):
+                return True
+    except (RosterError, WhereaboutsError):
+        return True
+    return _is_in_ledger(paths.ledger, subject) or bool(_naming(paths.incoming, subject))
+
+
+def _events_or_why(path: Path, subject: str) -> int | str:
+    """Return how many events name somebody, or why that cannot be said."""
+    try:
+        return _events_of(path, subject) if path.exists() else 0
+    except JournalUnavailable as error:
+        return str(error)
+
+
+def _left_over(settings: Settings, subject: str, events: int | str) -> Iterator[str]:
     """Yield what is still there of somebody, and until when."""
     journal = settings.journal
-    path = settings.paths.journal
-    try:
-        count = _events_of(path, subject) if path.exists() else 0
-    except JournalUnavailable as error:
-        yield say("journal: cannot be read now: {why}", why=error)
+    if isinstance(events, str):
+        yield say("journal: cannot be read now: {why}", why=events)
     else:
-        yield say("journal: {count} events name this subject", count=count)
-    yield "  " + say(
-        "they stay until the server has had them for {days} days, at most {most} days: they are "
-        "proof of what the gate did, and each names the one before",
-        days=f"{journal.keep_delivered_days:g}",
-        most=f"{journal.max_age_days:g}",
-    )
-    yield "  " + say("[journal] keep_delivered_days and max_age_days are the site's to shorten")
+        yield say("journal: {count} events name this subject", count=events)
+    if events:
+        yield "  " + say(
+            "they stay until the server has had them for {days} days, at most {most} days: they "
+            "are proof of what the gate did, and each names the one before",
+            days=f"{journal.keep_delivered_days:g}",
+            most=f"{journal.max_age_days:g}",
+        )
+        yield "  " + say("[journal] keep_delivered_days and max_age_days are the site's to shorten")
     if _is_in_ledger(settings.paths.ledger, subject):
         yield say("ledger: names this subject as being inside; that goes when they leave")
     for folder in (settings.paths.gate_dir, settings.paths.roster.parent):

@@ -24,6 +24,7 @@ from gatepost_config.settings import Settings
 from gatepost_services.journal import JournalError, JournalReader
 from gatepost_services.journal.export import Choice, Exported, export
 from gatepost_services.journal.figures import Figures, figures
+from gatepost_services.journal.schema import is_something_else
 from gatepost_services.journal.verify import Report, verify
 from gatepost_services.record import EventClass
 from gatepost_services.uplink.position import read_acknowledged
@@ -85,6 +86,8 @@ def run(args: argparse.Namespace) -> int:
     settings = load(args.config)
     path: Path = args.file or settings.paths.journal
     cannot = _failing(2 if args.what == "verify" else 1)
+    if args.file is not None:
+        _check_is_one(args.file, cannot)
     _check_readable(path, cannot)
     try:
         match args.what:
@@ -142,6 +145,15 @@ def _failing(status: int) -> Callable[[str], NoReturn]:
         fail(message, status=status)
 
     return cannot
+
+
+def _check_is_one(path: Path, cannot: Callable[[str], NoReturn]) -> None:
+    """Refuse what was named by mistake: of a gate's own journal it would be damage."""
+    _check_readable(path, cannot)
+    if not path.is_file():
+        fail(say("{path}: is no file", path=path), status=2)
+    if is_something_else(path):
+        fail(say("{path}: this is no journal; name another file", path=path), status=2)
 
 
 def _check_readable(path: Path, cannot: Callable[[str], NoReturn]) -> None:

@@ -7,6 +7,7 @@ the start; what was appended since is counted (`state_of`).
 """
 
 import sqlite3
+from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from gatepost_services.record import HASH_BYTES, NO_HASH, EventClass
@@ -17,6 +18,10 @@ APPLICATION_ID = 0x47504A4C  # "GPJL"
 ALL_CLASSES = tuple(EventClass)
 # A row's share of the pages besides its body: keys, hash, and what stays free in a page.
 ROW_OVERHEAD_BYTES = 60
+
+
+_MAGIC = b"SQLite format 3\0"
+_HEADER_BYTES, _APPLICATION_AT = 100, 68  # https://sqlite.org/fileformat2.html, 1.3
 
 
 class JournalError(OSError):
@@ -242,3 +247,22 @@ def merged(classes: tuple[EventClass, ...], *, newest_first: bool = False) -> st
         for each in classes
     ]
     return f"{' UNION ALL '.join(parts)} ORDER BY seq {'DESC ' * newest_first}LIMIT ?"
+
+
+def is_something_else(path: Path) -> bool:
+    """Return whether a file is plainly no journal, nor what is left of one.
+
+    A wreck may have lost its header, and a new journal has its mark in the -wal for a while: such a
+    file is one if it is named like one, and if it has a -wal.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        header = file.read(_HEADER_BYTES)
+    if not header.startswith(_MAGIC):
+        return ".db" not in path.name or not header
+    mark = int.from_bytes(header[_APPLICATION_AT : _APPLICATION_AT + 4], "big")
+    if mark == 0:
+        return not path.with_name(f"{path.name}-wal").exists()
+    return mark != APPLICATION_ID
