@@ -123,7 +123,9 @@ class SqliteReader:
             raise
         if not is_ours:
             connection.close()
-            raise self._kind.error(f"{self._path}: still empty; it is being made")
+            raise self._kind.error(
+                f"{self._path}: still empty; if it is not being made just now: {self._remedy}"
+            )
         return connection
 
 

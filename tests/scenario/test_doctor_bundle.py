@@ -1,6 +1,8 @@
 """The bundle for whoever is to help: what is in it, and that no secret and no person is."""
 
+import errno
 import json
+import os
 import tarfile
 
 import pytest
@@ -140,3 +142,18 @@ def test_a_file_that_is_there_is_not_replaced(bundle, bench, tmp_path):
     assert bench.world.now_s() == began_s  # said at once, not after all the checks
     assert ended.value.code == 2
     assert (tmp_path / "help.tar.gz").read_text() == "mine"
+
+
+def test_a_full_disk_leaves_none(bundle, tmp_path, monkeypatch, capsys):
+    def full(descriptor, *_words, real=os.fdopen):
+        real(descriptor, "wb").close()
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fdopen", full)
+        with pytest.raises(SystemExit) as ended:
+            bundle()
+    assert ended.value.code == 2
+    assert "help.tar.gz: cannot be written: No space left" in capsys.readouterr().err
+    assert not (tmp_path / "help.tar.gz").exists()
+    assert bundle()[0]

@@ -222,6 +222,25 @@ def test_what_is_there_is_replaced_only_when_asked_for(desk):
     assert {path.name for path in desk.out.iterdir()} == {"north-gate-1", "north-gate-2"}
 
 
+@pytest.mark.parametrize("words", [(), ("--force",)])
+def test_what_a_killed_run_left_goes_with_the_next(desk, words):
+    left = desk.out / ".new-abc"
+    (left / "north-gate-1").mkdir(parents=True)
+    (left / "north-gate-1" / "enrolment-token").write_text("secret")
+    desk.provision(ROW, words=words)
+    assert [path.name for path in desk.out.iterdir()] == ["north-gate-1"]
+
+
+def test_a_folder_that_a_killed_run_was_replacing_is_back(desk):
+    desk.provision(ROW)
+    left = desk.out / ".new-abc"
+    left.mkdir()
+    (desk.out / "north-gate-1").rename(left / "north-gate-1.old")
+    desk.provision({**ROW, "gate": "gate-2"}, words=("--force",))
+    assert {path.name for path in desk.out.iterdir()} == {"north-gate-1", "north-gate-2"}
+    assert "mqtt.example.org" in desk.file("north-gate-1", "gatepost.toml")
+
+
 @pytest.mark.parametrize("number", range(1, 16))
 def test_a_disk_that_fills_up_leaves_no_folder_and_no_token(site, monkeypatch, number):
     opened = []

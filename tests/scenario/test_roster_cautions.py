@@ -103,3 +103,35 @@ def test_a_roster_of_another_key_is_replaced_unasked(take, tmp_path):
     (tmp_path / "roster.key").write_text("00" * 32)
     assert take(people(1, 2))[0] == 0
     assert members(tmp_path) == 2
+
+
+def test_what_a_full_disk_left_of_an_import_is_told_with_the_remedy(take, tmp_path):
+    take(people(1, 3))
+    for name in ("roster.db", "roster.db-wal", "roster.db-shm"):
+        (tmp_path / name).unlink(missing_ok=True)
+    (tmp_path / "roster.db").touch()
+    status, _, err = take.typed("show")
+    assert (status, "still empty" in err, "gatepost roster import" in err) == (2, True, True)
+    assert take(people(1, 3))[0] == 0
+    assert take.typed("show")[0] == 0
+
+
+def test_a_category_that_no_order_knows_is_told_and_taken(take, tmp_path):
+    text = people(1, 3).replace("s2,resident", "s2,residnt") + "P8,s8,qqq\nP9,s9,qqq\n"
+    status, _, err = take(text)
+    path = tmp_path / "list.csv"
+    assert (status, members(tmp_path)) == (0, 5)
+    assert err.splitlines() == [
+        f"gatepost: {path}:3: no order knows the category residnt (1 passes); "
+        "did you mean resident?",
+        f"gatepost: {path}:5: no order knows the category qqq (2 passes)",
+    ]
+
+
+def test_a_category_in_a_delta_and_in_json_is_looked_at_as_well(take):
+    assert take(people(1, 3))[2] == ""
+    delta = "change,credential,subject,category\nput,P4,s4,vistor\nremove,P1,,\n"
+    assert "list.csv:2: no order knows the category vistor" in take(delta, "--delta")[2]
+    member = {"credential": "P5", "subject": "s5", "category": "curier"}
+    told = take(json.dumps({"type": "roster", "members": [member]}))[2]
+    assert "no order knows the category curier (1 passes); did you mean courier?" in told

@@ -66,12 +66,16 @@ def write_bundle(path: Path, site: Site, results: Sequence[Result]) -> list[str]
             member.size, member.mode = len(content), 0o600
             archive.addfile(member, io.BytesIO(content))
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(packed.getvalue())
-        # For whoever began the command with sudo, who is to send it.
-        owner = os.environ.get("SUDO_UID", "")
-        if os.geteuid() == 0 and owner.isdecimal():
-            os.fchown(descriptor, int(owner), -1)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(packed.getvalue())
+            # For whoever began the command with sudo, who is to send it.
+            owner = os.environ.get("SUDO_UID", "")
+            if os.geteuid() == 0 and owner.isdecimal():
+                os.fchown(descriptor, int(owner), -1)
+    except OSError:
+        path.unlink(missing_ok=True)  # it would be in the way of the next one
+        raise
     return list(parts)
 
 

@@ -17,7 +17,7 @@ from gatepost.provision.plan import Plan, pins_of, settings_text
 from gatepost_config.load import ConfigError, load
 
 LABEL = "LABEL.txt"
-_OLD = ".old"
+_NEW, _OLD = ".new-", ".old"
 _FILE_MODE = 0o600
 
 
@@ -32,16 +32,16 @@ def check_free(out: Path, *, is_forced: bool) -> None:
         ConfigError: it holds something.
     """
     try:
-        holds = next(iter(sorted(out.iterdir())), None)
+        there = sorted(each for each in out.iterdir() if not each.name.startswith(_NEW))
     except FileNotFoundError:
         return
     except OSError as error:
         raise ConfigError([f"{out}: cannot be read: {error.strerror}."]) from None
-    if holds is not None and not is_forced:
+    if there and not is_forced:
         raise ConfigError(
             [
-                f"{out}: is not empty (it has {holds.name}); name another folder, or say --force:"
-                " it replaces folders of the gates in the list, and leaves the rest."
+                f"{out}: is not empty (it has {there[0].name}); name another folder, or say "
+                "--force: it replaces folders of the gates in the list, and leaves the rest."
             ]
         )
 
@@ -98,9 +98,20 @@ def write_folders(
 def _stage(out: Path) -> Path:
     try:
         out.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return Path(tempfile.mkdtemp(prefix=".new-", dir=out))
+        _sweep(out)
+        return Path(tempfile.mkdtemp(prefix=_NEW, dir=out))
     except OSError as error:
         raise FolderError(f"{out}: cannot be made: {error.strerror}") from error
+
+
+def _sweep(out: Path) -> None:
+    """Remove what a run left that was killed; a folder that it was about to replace goes back."""
+    for stage in out.glob(f"{_NEW}*"):
+        for old in stage.glob(f"*{_OLD}"):
+            place = out / old.name.removesuffix(_OLD)
+            if not place.exists():
+                old.rename(place)
+        shutil.rmtree(stage, ignore_errors=True)
 
 
 def _files(
