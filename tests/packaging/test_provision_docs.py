@@ -139,11 +139,11 @@ def test_every_link_leads_somewhere(text):
 
 
 @pytest.mark.parametrize("name", ["gatepost-first-boot", "gatepost-first-enrol"])
-def test_the_units_run_what_there_is(name):
+def test_the_units_run_what_there_is(name, tmp_path):
     unit = (UNITS / f"{name}.service").read_text(encoding="utf-8")
     (command,) = re.findall(r"^ExecStart=/opt/gatepost/venv/bin/gatepost (.*)$", unit, re.MULTILINE)
     with suppress(SystemExit):
-        assert main([*command.split(), "--boot", "/nonexistent"]) == 0
+        assert main([*command.split(), "--boot", str(tmp_path)]) == 0
     conditions = re.findall(r"^ConditionPathExists=(.*)$", unit, re.MULTILINE)
     assert any(each.startswith("/boot/firmware/") for each in conditions)
     assert {Path(each).name for each in conditions} <= {card.SETTINGS, card.TOKEN}

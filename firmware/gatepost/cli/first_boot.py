@@ -9,8 +9,9 @@ import argparse
 import sys
 from pathlib import Path
 
+from gatepost.cli.main import fail
 from gatepost.cli.process import add_config_argument
-from gatepost.cli.words import say
+from gatepost.cli.words import mark, say
 from gatepost.provision.card import Card, HandedCard
 from gatepost.provision.finishing import finish
 from gatepost.provision.first_boot import FirstBoot
@@ -56,6 +57,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do it."""
+    if not args.boot.is_dir():
+        told = mark("{path}: there is no such folder; say where the card is: --boot FOLDER")
+        fail(say(told, path=args.boot), status=2)
     if args.finish is not None:
         outcome = finish(Card(args.boot), args.finish, args.config)
     else:
