@@ -1,6 +1,7 @@
 # Run as the first process of the guest; becomes systemd, with as little beside it as may be.
 # $VERSION ("python3.11"), $HOME_OF (where that is installed), $PACKAGES (what it imports), $UDEV
-# (Debian's package, unpacked): see ../test_systemd.py. The root is memory above the host's files.
+# (Debian's package, unpacked), $MODULES (a root with the kernel's): see ../test_systemd.py. The root
+# is a disk above the host's files, and the second start finds what the first has left there.
 set -e
 
 # The interpreter and the checkout where the units look for them, and where ProtectHome= hides
@@ -9,6 +10,39 @@ mkdir -p /opt/gatepost/{venv/bin,venv/lib/"$VERSION"/site-packages,interpreter,c
 mount --bind "$HOME_OF" /opt/gatepost/interpreter
 mount --bind "$PWD" /opt/gatepost/checkout
 mount --bind "$PACKAGES" /opt/gatepost/venv/lib/"$VERSION"/site-packages
+
+# The card, where one is in: its first partition, as Raspberry Pi OS mounts it.
+if [ -b /dev/vdb1 ]; then
+    for module in vfat nls_cp437 nls_ascii; do
+        modprobe -d "$MODULES" -S "$(uname -r)" $module
+    done
+    mkdir -p /boot/firmware
+    mount -t vfat /dev/vdb1 /boot/firmware
+fi
+
+# What a Pi has in /proc/cpuinfo: under ProtectProc= the process has a /proc of its own. And Python
+# under an emulator takes what a busy host leaves it.
+for unit in gatepost-{gate,uplink,first-boot,first-enrol}; do
+    mkdir -p /run/systemd/system/$unit.service.d
+    printf '[Service]\nTimeoutStartSec=300\n' > /run/systemd/system/$unit.service.d/10-bench.conf
+done
+echo 'BindReadOnlyPaths=/run/cpuinfo:/proc/cpuinfo' \
+    >> /run/systemd/system/gatepost-gate.service.d/10-bench.conf
+# What Debian has removed at a boot is the host's: /tmp, where this checkout may lie.
+mkdir -p /run/systemd/system/systemd-tmpfiles-setup.service.d
+printf '[Service]\nExecStart=\nExecStart=-systemd-tmpfiles --create --boot gatepost.conf\n' \
+    > /run/systemd/system/systemd-tmpfiles-setup.service.d/10-bench.conf
+# Nobody waits two minutes for the next try.
+printf 'RuntimeMaxSec=300\nRestartSec=2\n' \
+    >> /run/systemd/system/gatepost-first-enrol.service.d/10-bench.conf
+mkdir -p /run/systemd/journald.conf.d /run/bench
+printf '[Journal]\nStorage=volatile\n' > /run/systemd/journald.conf.d/bench.conf
+# A container's mark, by which systemd would take this for one.
+rm -f /.dockerenv /run/.containerenv
+begin() { exec /lib/systemd/systemd --unit=multi-user.target; }
+[ -e /lib/systemd/system/bench.service ] && begin
+
+# From here on what stays on the disk.
 for library in /opt/gatepost/interpreter/lib/lib"$VERSION".so*; do
     [ -e "$library" ] && ln -sf "$library" /usr/lib/x86_64-linux-gnu/
 done
@@ -30,19 +64,7 @@ if [ ! -e /lib/systemd/systemd-udevd ]; then
     systemd-sysusers --inline "g input -" # as its postinst does
 fi
 
-# A container's mark, by which systemd would take this for one.
-rm -f /.dockerenv /run/.containerenv
-
-# What a Pi has in /proc/cpuinfo: under ProtectProc= the process has a /proc of its own. And Python
-# under an emulator takes what a busy host leaves it.
-mkdir -p /run/systemd/system/gatepost-{gate,uplink}.service.d
-for unit in gatepost-gate gatepost-uplink; do
-    printf '[Service]\nTimeoutStartSec=300\n' > /run/systemd/system/$unit.service.d/10-bench.conf
-done
-echo 'BindReadOnlyPaths=/run/cpuinfo:/proc/cpuinfo' \
-    >> /run/systemd/system/gatepost-gate.service.d/10-bench.conf
-
-# The journal, udev, and nothing else: neither what the host has enabled nor what it would mount.
+# The journal, udev, folders in /run, and nothing else: neither what the host has enabled nor what it would mount.
 rm -rf /{etc,lib}/systemd/system/*.wants /{etc,lib}/systemd/system/*.requires /etc/{fstab,crypttab}
 mkdir -p /etc/systemd/system-generators
 for generator in /lib/systemd/system-generators/*; do
@@ -54,13 +76,11 @@ wanted() {
         ln -s "/lib/systemd/system/$unit" "/etc/systemd/system/$1.target.wants/"
     done
 }
-wanted sysinit systemd-journald.service systemd-udevd.service systemd-udev-trigger.service
+wanted sysinit systemd-{journald,udevd,udev-trigger,tmpfiles-setup}.service
 wanted sockets systemd-journald{,-dev-log}.socket systemd-udevd-{control,kernel}.socket
 # One with no identity would have all that is there enabled.
 tr -d - < /proc/sys/kernel/random/uuid > /etc/machine-id
 
-mkdir -p /run/systemd/journald.conf.d /run/bench
-printf '[Journal]\nStorage=volatile\n' > /run/systemd/journald.conf.d/bench.conf
 cat > /lib/systemd/system/bench.service << 'END'
 [Service]
 ExecStart=/bin/bash /mnt/story
@@ -69,4 +89,4 @@ StandardError=inherit
 TTYPath=/dev/ttyS0
 END
 wanted multi-user bench.service
-exec /lib/systemd/systemd --unit=multi-user.target
+begin

@@ -6,65 +6,27 @@ order of this file. The link's server is a broker and a subscriber beside them.
 
 import grp
 import os
-import pwd
 import signal
-import stat
 from pathlib import Path
-from threading import Event
 
 import pytest
-
-from gatepost.demo.broker import LocalBroker
-from gatepost_services.hub.subscriber import Subscriber
 
 from . import lane, units
 from .lane import PINS
 from .site import show_pass
+from .unit_bench import (
+    DEVICES,
+    ETC,
+    JOURNAL,
+    PATIENCE_S,
+    STATE,
+    all_done,
+    let_out,
+    nothing_is_released,
+    owner,
+    walk_out,
+)
 from .units import GATE, LINK, probed, unconfined
-
-RELAYS = (PINS.entry_relay, PINS.exit_relay)
-DEVICES = ("/dev/gpiochip0", "/dev/i2c-3", "/dev/ttyUSB0", "/dev/input/event0")
-STATE = Path("/var/lib/gatepost")
-ETC = Path("/etc/gatepost")
-JOURNAL = STATE / "gate" / "journal.db"
-_PATIENCE_S = 120.0
-# systemd's own: five starts in ten seconds, and it gives up.
-DEFAULT_BURST = 5
-
-
-class Server:
-    """A broker, what has arrived at it, and whose the devices were when it was made."""
-
-    def __init__(self, folder):
-        self.broker = LocalBroker(folder)
-        self.types = []
-        self.owned_before = {
-            path: owner(path) for path in DEVICES
-        }  # before the units are installed
-        self._hub = Subscriber(
-            host="127.0.0.1",
-            port=self.broker.address.port,
-            client_id="hub",
-            on_event=lambda event, _: self.types.append(event.type.removeprefix("gatepost.")),
-        )
-
-    def start(self):
-        self.broker.start()
-        self._hub.start()
-
-    def close(self):
-        self._hub.stop()
-        self.broker.stop()
-
-    def wait_for(self, type_, since=0):
-        lane.wait_until(lambda: type_ in self.types[since:], f"{type_} arrives", _PATIENCE_S)
-
-
-def owner(path):
-    """Return who may do what with a file: ("root", "gpio", 0o660)."""
-    about = Path(path).stat()
-    names = pwd.getpwuid(about.st_uid).pw_name, grp.getgrgid(about.st_gid).gr_name
-    return (*names, stat.S_IMODE(about.st_mode))
 
 
 def number_of(path):
@@ -77,62 +39,6 @@ def as_user(name):
     """Return the command before one that runs as this user, with the gate's groups."""
     groups = ",".join(str(grp.getgrnam(group).gr_gid) for group in units.GROUPS)
     return ("setpriv", f"--reuid={name}", "--regid=gatepost", f"--groups={groups}")
-
-
-def all_done(*attempts):
-    return dict.fromkeys([each for some in attempts for each in some], "done")
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    """The installed units, running, and the server of the link."""
-    lane.rest()
-    lane.show(lane.ROOM_C)
-    server = Server(tmp_path_factory.mktemp("server"))
-    *installing, starting = units.told_commands()
-    assert starting.startswith("systemctl"), "systemd/README.md starts them last"
-    units.type_in(installing)
-    units.configure(server.broker.address.port)
-    server.start()
-    try:
-        units.type_in([starting])
-        yield server
-    finally:
-        server.close()
-
-
-@pytest.fixture
-def gate(server):  # noqa: ARG001 - it has the units installed
-    """Have the gate run, with an empty lane; return its process."""
-    lane.rest()
-    lane.show(lane.ROOM_C)
-    units.run("systemctl", "start", GATE)
-    pid = units.wait_active(GATE)
-    lane.wait_until(nothing_is_released, "the last release is over")
-    return pid
-
-
-def let_out():
-    """Press the exit button until the relay lets one out; at its start the gate may not see it."""
-
-    def answers():
-        lane.close(PINS.exit_button)
-        Event().wait(0.2)
-        lane.open_(PINS.exit_button)
-        Event().wait(0.3)
-        return lane.level(PINS.exit_relay)
-
-    lane.wait_until(answers, "the exit relay, after the button", _PATIENCE_S)
-
-
-def walk_out():
-    lane.close(PINS.passage)
-    lane.wait_until(lambda: not lane.level(PINS.exit_relay), "the relay falls when somebody walks")
-    lane.open_(PINS.passage)
-
-
-def nothing_is_released():
-    return not any(map(lane.level, RELAYS))
 
 
 def test_as_installed_both_units_become_active(server):
@@ -172,7 +78,7 @@ def test_a_healthy_resident_with_a_pass_is_let_in(server):
     lane.wait_until(lambda: lane.level(PINS.amber_lamp), "the amber lamp asks for a pass")
     lane.show(lane.HEALTHY_C)
     show_pass(units.PASS)
-    lane.wait_until(lambda: lane.level(PINS.entry_relay), "the entry relay", _PATIENCE_S)
+    lane.wait_until(lambda: lane.level(PINS.entry_relay), "the entry relay", PATIENCE_S)
     lane.close(PINS.passage)
     lane.wait_until(nothing_is_released, "the relay falls when somebody walks")
     lane.rest()
@@ -292,18 +198,3 @@ def test_told_to_end_it_ends_in_good_order(server):
     told = units.show(GATE)
     assert (told["Result"], told["ActiveState"]) == ("success", "inactive")
     server.wait_for("controller.stopped", since)
-
-
-@pytest.mark.usefixtures("server")
-def test_one_that_fails_at_every_start_is_tried_for_ever_with_the_relays_off():
-    broken = "Type=exec\nExecStart=\nExecStart=/bin/false\nRestartSec=100ms"
-    for unit in (LINK, GATE):
-        with units.in_place_of_program(unit, broken):
-            units.run("systemctl", "start", "--no-block", unit)
-            units.wait_for(
-                unit,
-                lambda now: int(now["NRestarts"]) > 2 * DEFAULT_BURST,
-                "more starts than systemd makes by itself",
-            )
-            assert units.show(unit)["ActiveState"] != "failed"
-    assert nothing_is_released()

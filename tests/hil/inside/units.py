@@ -12,10 +12,11 @@ from .lane import wait_until
 from .processes import PASS, SCANNER
 
 GATE, LINK = "gatepost-gate.service", "gatepost-uplink.service"
+FIRST_BOOT, FIRST_ENROL = "gatepost-first-boot.service", "gatepost-first-enrol.service"
 GROUPS = ("gpio", "i2c", "dialout", "input")  # the gate's
 _ROOT = Path(__file__).resolve().parents[3]
-_VENV = "/opt/gatepost/venv/bin"
-_PYTHON = f"{_VENV}/python"
+VENV = "/opt/gatepost/venv/bin"
+_PYTHON = f"{VENV}/python"
 _PROBE = "/opt/gatepost/checkout/tests/hil/inside/unit_probe.py"
 _DROP_INS = Path("/run/systemd/system")
 # A step of systemd under an emulator on a busy host; and how often it is asked, for that costs.
@@ -39,6 +40,14 @@ def told_commands() -> list[str]:
     return [command for command in commands if not command.startswith("#")]
 
 
+def told_for_cards() -> str:
+    """Return what it says in a remark for an image of cards."""
+    text = (_ROOT / "systemd" / "README.md").read_text()
+    found = re.search(r"^    # for an image of cards: (.+)$", text, re.MULTILINE)
+    assert found, "systemd/README.md has no remark for an image of cards"
+    return found[1]
+
+
 def type_in(commands: Sequence[str]) -> None:
     """Run these as root in systemd/, each as it is told."""
     for command in commands:
@@ -52,7 +61,7 @@ def configure(broker_port: int) -> None:
     settings.chmod(0o640)
     run("chown", "root:gatepost", str(settings))
     people.write_text(f"credential,subject,category\n{PASS},resident-1,resident\n")
-    run(f"{_VENV}/gatepost", "roster", "import", str(people))
+    run(f"{VENV}/gatepost", "roster", "import", str(people))
 
 
 _SETTINGS = f"""
@@ -137,7 +146,7 @@ def probed(unit: str, attempts: Sequence[str], more: str = "") -> dict[str, str]
     told = Path("/run/bench") / f"{unit}.json"
     lines = (
         f"Type=oneshot\nRestart=no\nStandardOutput=truncate:{told}\n"
-        f"ExecStart=\nExecStart={_PYTHON} {_PROBE} {' '.join(attempts)}\n{more}"
+        f"ExecStart=\nExecStopPost=\nExecStart={_PYTHON} {_PROBE} {' '.join(attempts)}\n{more}"
     )
     with in_place_of_program(unit, lines):
         run("systemctl", "start", unit)
