@@ -76,7 +76,7 @@ class Booted(Root):
     def bring(self, package: Path) -> str:
         """Copy a file into it; return its path there. Over /tmp there may be another."""
         shutil.copy(package, self.path / "root")
-        return f"/root/{package.name}"
+        return str(Path("/root", package.name))
 
     def shown(self, unit: str, name: str) -> str:
         """Return what systemd says of a unit."""
