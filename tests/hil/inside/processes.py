@@ -22,7 +22,7 @@ def prepare(folder: Path, settings: str = "", broker_port: int = 1) -> Path:
     with RosterWriter.open(folder / "roster.db", key) as writer:
         writer.replace(Whole([Row(key.digest(PASS), "resident-1", "resident")], as_of_utc_s=0))
     config = folder / "gatepost.toml"
-    config.write_text(_config(folder, broker_port) + settings)
+    config.write_text(bench_settings(broker_port) + _paths(folder) + settings)
     return config
 
 
@@ -37,7 +37,8 @@ def run(config: Path, command: str, program: Sequence[str] = GATEPOST) -> Proces
         )
 
 
-def _config(folder: Path, port: int) -> str:
+def bench_settings(broker_port: int) -> str:
+    """Return the settings of the bench's gate, but for where its files lie."""
     return f"""
 [gate]
 site = "bench"
@@ -51,8 +52,13 @@ warm_up_s = 0
 device = "{SCANNER}"
 [link]
 broker_host = "127.0.0.1"
-broker_port = {port}
+broker_port = {broker_port}
 transport = "plain"
+"""
+
+
+def _paths(folder: Path) -> str:
+    return f"""
 [paths]
 gate_dir = "{folder}/gate"
 link_dir = "{folder}/link"

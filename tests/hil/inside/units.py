@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Event
 
 from .lane import wait_until
-from .processes import PASS, SCANNER
+from .processes import PASS, bench_settings
 
 GATE, LINK = "gatepost-gate.service", "gatepost-uplink.service"
 FIRST_BOOT, FIRST_ENROL = "gatepost-first-boot.service", "gatepost-first-enrol.service"
@@ -57,29 +57,11 @@ def type_in(commands: Sequence[str]) -> None:
 def configure(broker_port: int) -> None:
     """Do what the remarks between the README's commands say: settings, and a roster of one."""
     settings, people = Path("/etc/gatepost/gatepost.toml"), Path("/run/bench/people.csv")
-    settings.write_text(_SETTINGS.format(port=broker_port))
+    settings.write_text(bench_settings(broker_port))
     settings.chmod(0o640)
     run("chown", "root:gatepost", str(settings))
     people.write_text(f"credential,subject,category\n{PASS},resident-1,resident\n")
     run(f"{VENV}/gatepost", "roster", "import", str(people))
-
-
-_SETTINGS = f"""
-[gate]
-site = "bench"
-name = "lane-1"
-[screening]
-learns = false
-[sensor]
-calibration = "factory"
-warm_up_s = 0
-[reader]
-device = "{SCANNER}"
-[link]
-broker_host = "127.0.0.1"
-broker_port = {{port}}
-transport = "plain"
-"""
 
 
 def show(unit: str) -> Mapping[str, str]:
