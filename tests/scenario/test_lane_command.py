@@ -233,6 +233,14 @@ def test_what_makes_no_sense_is_refused(running, settings, request_):
     assert "command.refused" not in running.types
 
 
+@pytest.mark.parametrize("verb", ["release-entry", "release-exit", "restart", "test"])
+def test_the_help_says_that_without_a_terminal_nobody_is_asked(verb, capsys):
+    with pytest.raises(SystemExit):
+        main(["lane", verb, "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "without a terminal it is meant, and nobody is asked" in said
+
+
 def test_an_output_that_does_not_exist_is_told_with_all(lane, capsys):
     with pytest.raises(SystemExit, match="2"):
         lane("test", "siren")

@@ -136,7 +136,11 @@ def _add_test(what: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 
 def _add_yes(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--yes", action="store_true", help="do not ask whether it is meant")
+    parser.add_argument(
+        "--yes",
+        action="store_true",
+        help="do not ask whether it is meant; without a terminal it is meant, and nobody is asked",
+    )
 
 
 def run(args: argparse.Namespace) -> int:

@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from gatepost.cli import roster_key
 from gatepost.cli.main import fail
 from gatepost.cli.process import add_config_argument
 from gatepost.cli.words import mark, say, yes_or_no
+from gatepost.core.facts import Category
 from gatepost.doctor.columns import padded
 from gatepost_config.load import load
 from gatepost_config.paths import Paths
@@ -138,7 +140,8 @@ def _import(paths: Paths, args: argparse.Namespace) -> int:
     content, as_of_utc_s = _read(args.file)
     settle(paths.roster, paths.roster_key)
     key = RosterKey.load_or_make(paths.roster_key, for_owner_of=paths.roster.parent)
-    found = read_document(content, args.file, key, as_of_utc_s=as_of_utc_s)
+    places: dict[str, str] = {}
+    found = read_document(content, args.file, key, as_of_utc_s=as_of_utc_s, places=places)
     if args.as_of is not None:
         found = found._replace(as_of_utc_s=args.as_of)
     if isinstance(found, Delta) is not args.delta:
@@ -156,6 +159,8 @@ def _import(paths: Paths, args: argparse.Namespace) -> int:
         else:
             change = writer.apply(found._replace(base_digest=found.base_digest or args.base))
     print(_told(paths.roster, change))
+    for warning in _unknown_categories(found, args.file, places):
+        print(f"gatepost: {warning}", file=sys.stderr)
     if is_new:
         told = say(
             "made the key {path}: keep a copy in a safe place; whoever sends digests, and every "
@@ -164,6 +169,25 @@ def _import(paths: Paths, args: argparse.Namespace) -> int:
         )
         print(told)
     return 0
+
+
+def _unknown_categories(found: Whole | Delta, file: str, places: dict[str, str]) -> Iterator[str]:
+    """Yield what no order decides by: whoever has it is dealt with as if nobody knew who they are.
+
+    A site may have its reasons: nothing is refused for it.
+    """
+    known = [each.value for each in Category]
+    rows = found.rows if isinstance(found, Whole) else found.put
+    for name, count in Counter(row.category for row in rows).items():
+        if name not in known:
+            told = say(
+                "{place}: no order knows the category {name} ({count} passes)",
+                place=f"{file}{places[name]}",
+                name=name,
+                count=count,
+            )
+            near = get_close_matches(name, known, n=1)
+            yield told + (say("; did you mean {name}?", name=near[0]) if near else "")
 
 
 def _ask_when_many_go(writer: RosterWriter, whole: Whole) -> None:

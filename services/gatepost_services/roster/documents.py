@@ -14,7 +14,14 @@ from gatepost_services.roster.writer import Delta, Whole
 MOST_BYTES = 64 * 1024 * 1024  # more than 100,000 members of the longest cells that are in use
 
 
-def read_document(content: bytes, name: str, key: RosterKey, *, as_of_utc_s: int) -> Whole | Delta:
+def read_document(
+    content: bytes,
+    name: str,
+    key: RosterKey,
+    *,
+    as_of_utc_s: int,
+    places: dict[str, str] | None = None,
+) -> Whole | Delta:
     """Return what a file holds: JSON if it begins with a brace, else CSV.
 
     Args:
@@ -22,6 +29,7 @@ def read_document(content: bytes, name: str, key: RosterKey, *, as_of_utc_s: int
         name: of the file, for messages.
         key: what digests its credentials; digests are taken as they are.
         as_of_utc_s: when it was true, in POSIX seconds, where the file does not say.
+        places: takes, for each category, where it stands first: ":4", or a place in the JSON.
 
     Raises:
         RosterError: it cannot be used as it is.
@@ -35,4 +43,4 @@ def read_document(content: bytes, name: str, key: RosterKey, *, as_of_utc_s: int
         # Not chained: the decoder's error holds the whole file.
         raise RosterError(f"{name}:{line}: not UTF-8; save it as UTF-8") from None
     read = read_json if text.lstrip().startswith("{") else read_csv
-    return read(text, name, Gathered(name, key), as_of_utc_s)
+    return read(text, name, Gathered(name, key, places), as_of_utc_s)

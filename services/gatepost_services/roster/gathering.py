@@ -21,10 +21,14 @@ class Cells(NamedTuple):
 
 
 class Gathered:
-    """The passes of one file so far. Its `name` and a place in it (":4") begin every message."""
+    """The passes of one file so far. Its `name` and a place in it (":4") begin every message.
 
-    def __init__(self, name: str, key: RosterKey) -> None:
+    `places`: takes the place where each category stands first.
+    """
+
+    def __init__(self, name: str, key: RosterKey, places: dict[str, str] | None = None) -> None:
         self._name = name
+        self._first = {} if places is None else places
         self._key = key
         self._places: dict[bytes, str] = {}
         self._people: dict[str, tuple[str, str, str]] = {}
@@ -58,6 +62,7 @@ class Gathered:
                 f"{self._name}{place}: category or household is not that of the same subject at "
                 f"{_at(at)}; a person has one of each"
             )
+        self._first.setdefault(cells.category, place)
         self.rows.append(Row(digest, cells.subject, cells.category, cells.household, cells.mark))
 
     def remove(self, place: str, credential: str, digest: str) -> None:
