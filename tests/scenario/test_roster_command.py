@@ -304,6 +304,12 @@ def test_a_name_that_nobody_has_is_told(gatepost, lived, runs):
             assert (who, status, error) == (who, 0, "")
 
 
+def test_whoever_was_only_seen_is_kept(gatepost, lived):
+    with Whereabouts.open(lived / "gate" / "whereabouts.db") as of_the_gate:
+        of_the_gate.note(Row("dora", "inside", "b", 1.0, 2.0))
+        assert gatepost("dora", "--yes", command="erase")[0] == 0
+
+
 @pytest.mark.parametrize(
     ("file", "content"),
     [("gate/ledger.json", '{"dora": {}}'), ("link/incoming/a1", "P9,dora,works")],
