@@ -198,19 +198,20 @@ def of_demo(folder):
 
 @needs_mosquitto
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_demo_that_is_ended_leaves_nothing_behind(tmp_path, number):
+def test_a_demo_that_is_ended_leaves_nothing_behind(tmp_path_factory, number):
+    folder = tmp_path_factory.mktemp("d")  # short: the path of a socket has few bytes
     with subprocess.Popen(
         [sys.executable, "-m", "gatepost", "demo"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env={**os.environ, "TMPDIR": str(tmp_path)},
+        env={**os.environ, "TMPDIR": str(folder)},
     ) as process:
         process.stdout.readline()
         process.send_signal(number)
         _, complaints = process.communicate(timeout=LIMIT_S)
     assert (process.returncode, complaints) == (128 + number, b"")
-    assert of_demo(tmp_path) == []
-    assert list(tmp_path.iterdir()) == []
+    assert of_demo(folder) == []
+    assert list(folder.iterdir()) == []
 
 
 @needs_mosquitto

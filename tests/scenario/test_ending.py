@@ -25,6 +25,19 @@ SIGNALS = [signal.SIGHUP, signal.SIGTERM, signal.SIGINT]
 STATUS = {signal.SIGHUP: 129, signal.SIGTERM: 143, signal.SIGINT: 130}
 
 
+@pytest.fixture(autouse=True)
+def as_at_a_terminal():
+    """What a process in the background ignores is not ignored here, nor in what is started here."""
+    held = {each: signal.getsignal(each) for each in SIGNALS}
+    for each, handler in held.items():
+        if handler is signal.SIG_IGN:
+            ours = signal.default_int_handler if each is signal.SIGINT else signal.SIG_DFL
+            signal.signal(each, ours)
+    yield
+    for each, handler in held.items():
+        signal.signal(each, handler)
+
+
 def status_of(command):
     """Return how a command ended, however it says it."""
     try:
