@@ -90,9 +90,13 @@ class Steps:
 
 def cut_at(site, number, monkeypatch):
     """Change the key, and let the power go before one step; return how many were done."""
-    steps = Steps(number)
+    steps, made = Steps(number), []
 
     class Connection(sqlite3.Connection):
+        def __init__(self, *arguments, **words):
+            super().__init__(*arguments, **words)
+            made.append(self)
+
         @steps
         def execute(self, *arguments):
             return super().execute(*arguments)
@@ -109,6 +113,9 @@ def cut_at(site, number, monkeypatch):
             change(site, RosterKey.drawn())
         except Cut:
             return None
+        finally:
+            for each in made:  # the kernel does it, where the power does not
+                each.close()
     return steps.done
 
 
